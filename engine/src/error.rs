@@ -1,0 +1,139 @@
+//! What can go wrong, as the caller should understand it. Only `http` knows status codes, and each protocol its own
+//! numbers; they are found from the variant (what happened) or from [`Error::kind`] (what to do about it).
+
+use crate::Access;
+use std::sync::Arc;
+use thiserror::Error;
+
+/// What the caller should do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Fix the request.
+    InvalidInput,
+    Unauthenticated,
+    PermissionDenied,
+    NotFound,
+    AlreadyExists,
+    /// Re-read and try again.
+    Conflict,
+    /// Try later.
+    ResourceExhausted,
+    Unavailable,
+    DeadlineExceeded,
+    Cancelled,
+    Unsupported,
+    /// Stored data is damaged.
+    Corrupt,
+    Internal,
+}
+
+/// Failures of the engine's operations, one variant per situation.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error("{message}")]
+    Syntax { message: String },
+    /// The statement is understood but makes no sense (types, ambiguity, aggregates in the wrong place).
+    #[error("{message}")]
+    Semantic { message: String },
+    #[error("unknown database `{name}`")]
+    UnknownDatabase { name: String },
+    #[error("unknown table `{database}`.`{name}`")]
+    UnknownTable { database: String, name: String },
+    #[error("unknown column `{name}`{hint}")]
+    UnknownColumn { name: String, hint: String },
+    #[error("unknown function `{name}`{hint}")]
+    UnknownFunction { name: String, hint: String },
+    #[error("unknown setting `{name}`{hint}")]
+    UnknownSetting { name: String, hint: String },
+    #[error("wrong value for setting `{name}`: `{value}` ({expected})")]
+    SettingValue { name: String, value: String, expected: String },
+    #[error("database `{name}` exists already")]
+    DatabaseExists { name: String },
+    #[error("table `{name}` exists already")]
+    TableExists { name: String },
+    #[error("view `{name}` exists already")]
+    ViewExists { name: String },
+    /// A value could not be computed: overflow, bad cast, division by zero. Names the value.
+    #[error("{message}")]
+    Evaluation { message: String },
+    /// Input data could not be read: names the row or line.
+    #[error("{message}")]
+    BadData { message: String },
+    #[error("{message}")]
+    InvalidArgument { message: String },
+    #[error("unsupported: {what}")]
+    Unsupported { what: String },
+    #[error("authentication failed for user `{user}`")]
+    Unauthenticated { user: String },
+    #[error("permission denied: user `{user}` needs {access:?}")]
+    PermissionDenied { user: String, access: Access },
+    #[error("write conflict: {message}; nothing was changed, the statement may be tried again")]
+    Conflict { message: String },
+    #[error("current transaction is aborted, commands ignored until ROLLBACK")]
+    TransactionFailed,
+    #[error("transaction is gone (timed out, or the server was restarted): id={id}")]
+    TransactionGone { id: u64 },
+    #[error("time travel point not found: {message}")]
+    NoSuchVersion { message: String },
+    #[error("{message}")]
+    MemoryExhausted { message: String },
+    #[error("too many {what}; try again later")]
+    Busy { what: &'static str },
+    #[error("no space left on the data directory")]
+    NoSpace,
+    #[error("query was cancelled: {reason}")]
+    Cancelled { reason: String },
+    #[error("{what} took longer than {limit_secs} s (setting `{setting}`)")]
+    DeadlineExceeded { what: &'static str, limit_secs: u64, setting: &'static str },
+    #[error("unknown query `{id}`")]
+    UnknownQuery { id: String },
+    #[error("query `{id}` is closed: {reason}")]
+    QueryClosed { id: String, reason: String },
+    #[error("invalid page number: requested {requested}, current page is {current}")]
+    PageOutOfRange { requested: u64, current: u64 },
+    #[error("stored data is damaged: {message}")]
+    Corrupt { message: String },
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// Ours to fix. The source goes to the log; clients see the request id.
+    #[error("internal error: {message}")]
+    Internal { message: String, #[source] source: Option<Arc<dyn std::error::Error + Send + Sync>> },
+}
+
+impl Error {
+    /// What the caller should do about it.
+    pub fn kind(&self) -> ErrorKind {
+        use ErrorKind::*;
+        match self {
+            Error::Syntax { .. }
+            | Error::Semantic { .. }
+            | Error::UnknownColumn { .. }
+            | Error::UnknownFunction { .. }
+            | Error::UnknownSetting { .. }
+            | Error::SettingValue { .. }
+            | Error::Evaluation { .. }
+            | Error::BadData { .. }
+            | Error::InvalidArgument { .. }
+            | Error::TransactionFailed
+            | Error::QueryClosed { .. } => InvalidInput,
+            Error::UnknownDatabase { .. }
+            | Error::UnknownTable { .. }
+            | Error::NoSuchVersion { .. }
+            | Error::UnknownQuery { .. }
+            | Error::PageOutOfRange { .. }
+            | Error::TransactionGone { .. } => NotFound,
+            Error::DatabaseExists { .. } | Error::TableExists { .. } | Error::ViewExists { .. } => AlreadyExists,
+            Error::Unsupported { .. } => Unsupported,
+            Error::Unauthenticated { .. } => Unauthenticated,
+            Error::PermissionDenied { .. } => PermissionDenied,
+            Error::Conflict { .. } => Conflict,
+            Error::MemoryExhausted { .. } | Error::Busy { .. } | Error::NoSpace => ResourceExhausted,
+            Error::Cancelled { .. } => Cancelled,
+            Error::DeadlineExceeded { .. } => DeadlineExceeded,
+            Error::Corrupt { .. } => Corrupt,
+            Error::ShuttingDown => Unavailable,
+            Error::Internal { .. } => Internal,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! What happens: sessions, SQL, queries and their pages, loads, background tasks, permissions.
+//!
+//! [`Engine`] is the one object a server holds. Whoever asks (any protocol) authenticates to a [`Principal`], makes a
+//! [`Session`], and calls one operation: [`Engine::query`] for a statement, [`Engine::load`] for a stream of rows.
+//! No protocol's name or shape appears here, and nothing here knows HTTP.
+
+mod config;
+mod engine;
+mod error;
+mod functions;
+mod load;
+mod metrics;
+mod parts;
+mod plan;
+mod principal;
+mod query;
+mod runtime;
+mod session;
+mod sql;
+mod statement;
+mod system;
+mod table;
+mod tasks;
+mod write;
+
+pub use config::EngineSettings;
+pub use engine::Engine;
+pub use error::{Error, ErrorKind};
+pub use load::{
+    ByteStream, ColumnMapping, CsvOptions, JsonOptions, LoadFormat, LoadOutcome, LoadReport, LoadRequest,
+};
+pub use principal::{Access, Principal, Role, Users};
+pub use query::{
+    CloseReason, Parameters, Progress, QueryHandle, QueryRequest, QueryState, QueryStats, ResultPage,
+};
+pub use session::{Session, SessionEffect, SettingChange, TransactionId, TransactionState};
+
+/// Result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,27 @@
+//! The parts of one running engine, shared by every operation.
+
+use crate::{
+    EngineSettings, functions::Functions, query::Registry, runtime::Runtime, statement::Transactions, write::TableLocks,
+};
+use basalt_meta::Catalog;
+use basalt_storage::Storage;
+
+/// What every operation needs; held in one `Arc`.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub settings: EngineSettings,
+    pub catalog: Catalog,
+    pub storage: Storage,
+    /// CPU threads, memory pool, spill directory, cached planner states.
+    pub runtime: Runtime,
+    /// The functions SQL may call.
+    pub functions: Functions,
+    /// Running and recently finished queries.
+    pub queries: Registry,
+    pub transactions: Transactions,
+    /// One lock per unique-key table: its writers look for older rows of their keys one after the other.
+    pub table_locks: TableLocks,
+    /// Running loads by label, and logs of rejected rows.
+    pub loads: crate::load::Loads,
+    pub tasks: crate::tasks::Supervisor,
+}

@@ -1,0 +1,60 @@
+//! A session: who asks, in which database, with which settings, inside which transaction. Plain data that travels
+//! with every request, because clients of some protocols carry it themselves.
+
+use crate::Principal;
+use std::collections::BTreeMap;
+
+/// The context a statement runs in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Session {
+    /// The client session this belongs to; empty when the client has none.
+    pub id: String,
+    pub principal: Principal,
+    pub database: String,
+    /// Values changed in this session only, by name.
+    pub settings: BTreeMap<String, String>,
+    pub transaction: TransactionState,
+}
+
+/// Identifies an open transaction in the engine's registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TransactionId(pub u64);
+
+/// Where the session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionState {
+    /// Every statement is its own transaction.
+    AutoCommit,
+    Active(TransactionId),
+    /// A statement failed: only COMMIT (which then rolls back) and ROLLBACK are accepted.
+    Failed(TransactionId),
+}
+
+/// What a statement changed in its session, in the order it happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SessionEffect {
+    UseDatabase(String),
+    /// SET/UNSET of one or more settings. `value` is the value now in force; for UNSET the default.
+    ChangeSettings(Vec<SettingChange>),
+}
+
+/// One changed setting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingChange {
+    pub name: String,
+    pub value: String,
+    pub global: bool,
+}
+
+impl Session {
+    /// A fresh session in database `default`.
+    pub fn new(principal: Principal) -> Self {
+        Self {
+            id: String::new(),
+            principal,
+            database: "default".into(),
+            settings: BTreeMap::new(),
+            transaction: TransactionState::AutoCommit,
+        }
+    }
+}

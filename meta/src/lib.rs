@@ -1,0 +1,31 @@
+//! What exists: databases, tables, segments, versions, labels, settings, and the one door through which they change.
+//!
+//! [`Catalog::commit`] is the commit point of the whole server: a change exists when, and only when, one RocksDB
+//! write batch with a synced log has returned. Readers take a [`Snapshot`]: an immutable view of all tables at one
+//! [`Version`], cheap to clone, holding no lock. Bytes of segments are not kept here (that is `storage`), with one
+//! exception: small loads travel inside the commit itself as *inline* segments.
+//!
+//! The key layout is written in `keys.rs`, the value encoding in `record.rs`, the options of RocksDB in `rocks.rs`.
+
+mod catalog;
+mod changes;
+mod clock;
+mod committer;
+mod error;
+mod keys;
+mod model;
+mod record;
+mod rocks;
+mod snapshot;
+mod state;
+
+pub use catalog::{Catalog, CatalogSettings};
+pub use changes::{Changes, Committed, Edit, InlineRows, Precondition};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use error::Error;
+pub use model::*;
+pub use snapshot::{Snapshot, TableSnapshot};
+pub use state::{SegmentChunk, SegmentView};
+
+/// Result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
