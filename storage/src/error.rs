@@ -12,6 +12,14 @@ pub enum Error {
     Missing { path: String },
     #[error("no space left for segments")]
     NoSpace,
+    /// Rows that were given to a writer do not have the table's schema.
+    #[error("rows do not fit the table: {reason}")]
+    Schema { reason: String },
+    #[error("column type cannot be stored: column=`{column}` type=`{data_type}`")]
+    UnsupportedType { column: String, data_type: String },
+    /// A merge that would lose or double rows; nothing was published.
+    #[error("merge went wrong: expected_rows={expected} found_rows={found}")]
+    RowsLost { expected: u64, found: u64 },
     #[error("storage location is not usable: location=`{location}` {reason}")]
     Location { location: String, reason: String },
     #[error("catalogue")]

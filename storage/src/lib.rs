@@ -19,7 +19,7 @@ mod store;
 pub use compact::{CompactionPolicy, CompactionSpec, propose};
 pub use error::Error;
 pub use gc::{Collected, OrphanScan};
-pub use segment::{RowPositions, SegmentReader, TableWriter, Written, table_schema};
+pub use segment::{RowPositions, SegmentReader, TableWriter, Written, is_storable, table_schema};
 pub use settings::{Compression, StorageSettings};
 pub use storage::{Inline, Storage};
 

@@ -1,6 +1,8 @@
 //! Which segments to merge (a pure function) and the merge itself.
 
+mod cursor;
 mod merge;
 mod policy;
 
+pub(crate) use merge::merge;
 pub use policy::{CompactionPolicy, CompactionSpec, propose};

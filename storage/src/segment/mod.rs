@@ -1,10 +1,21 @@
 //! Segments: how rows become Parquet (or inline Arrow IPC) and how they are read back.
 
+pub(crate) mod budget;
+mod checksum;
+mod encode;
+mod inline;
+mod layout;
 mod reader;
+pub(crate) mod run;
+mod scan;
 mod schema;
+pub(crate) mod size;
 mod stats;
 mod writer;
 
+pub(crate) use inline::decode_inline;
+pub(crate) use scan::scan_rows;
+
 pub use reader::{RowPositions, SegmentReader};
-pub use schema::table_schema;
+pub use schema::{is_storable, table_schema};
 pub use writer::{TableWriter, Written};

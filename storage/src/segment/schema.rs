@@ -1,6 +1,6 @@
-//! The Arrow schema of a table's segments.
+//! The Arrow schema of a table's segments, and which types they can hold.
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, IntervalUnit, Schema, SchemaRef};
 use basalt_meta::Table;
 use std::sync::Arc;
 
@@ -8,4 +8,18 @@ use std::sync::Arc;
 pub fn table_schema(table: &Table) -> SchemaRef {
     let fields = table.columns.iter().map(|c| Field::new(&c.physical_name, c.data_type.clone(), c.nullable));
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// Whether a table can have columns of this type: Parquet has no union, no interval of nanoseconds, and nothing that
+/// only describes another type's encoding belongs into a table.
+pub fn is_storable(data_type: &DataType) -> bool {
+    use DataType::*;
+    match data_type {
+        Null | Union(_, _) | Dictionary(_, _) | RunEndEncoded(_, _) | ListView(_) | LargeListView(_) => false,
+        Interval(unit) => *unit != IntervalUnit::MonthDayNano,
+        List(item) | LargeList(item) | FixedSizeList(item, _) => is_storable(item.data_type()),
+        Map(entries, _) => is_storable(entries.data_type()),
+        Struct(fields) => !fields.is_empty() && fields.iter().all(|f| is_storable(f.data_type())),
+        _ => true,
+    }
 }
