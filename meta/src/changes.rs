@@ -42,27 +42,66 @@ pub enum Precondition {
 pub enum Edit {
     CreateDatabase(Database),
     /// Drops the database and all its live tables.
-    DropDatabase { database: DatabaseId },
-    UndropDatabase { database: DatabaseId },
+    DropDatabase {
+        database: DatabaseId,
+    },
+    UndropDatabase {
+        database: DatabaseId,
+    },
     CreateTable(Table),
     /// Replaces the record (ALTER, RENAME). `schema_version` must be the old one plus one. `breaking` says that
     /// rows written with an older schema version can no longer be appended (a column dropped or retyped).
-    AlterTable { table: Table, breaking: bool },
-    DropTable { table: TableId },
-    UndropTable { table: TableId },
-    AddSegments { table: TableId, operation: Operation, segments: Vec<(Segment, SegmentDetail)>, inline: Vec<InlineRows> },
-    RemoveSegments { table: TableId, operation: Operation, segments: Vec<SegmentId> },
+    AlterTable {
+        table: Table,
+        breaking: bool,
+    },
+    DropTable {
+        table: TableId,
+    },
+    UndropTable {
+        table: TableId,
+    },
+    AddSegments {
+        table: TableId,
+        operation: Operation,
+        segments: Vec<(Segment, SegmentDetail)>,
+        inline: Vec<InlineRows>,
+    },
+    RemoveSegments {
+        table: TableId,
+        operation: Operation,
+        segments: Vec<SegmentId>,
+    },
     /// Replaces the segment's deletion vector; must contain the earlier one.
-    SetDeletions { table: TableId, operation: Operation, segment: SegmentId, #[serde(with = "bitmap_bytes")] rows: RoaringBitmap },
+    SetDeletions {
+        table: TableId,
+        operation: Operation,
+        segment: SegmentId,
+        #[serde(with = "bitmap_bytes")]
+        rows: RoaringBitmap,
+    },
     FinishLabel(LabelRecord),
-    PutSetting { name: String, value: String },
-    DeleteSetting { name: String },
+    PutSetting {
+        name: String,
+        value: String,
+    },
+    DeleteSetting {
+        name: String,
+    },
     /// Forgets dropped tables for good (retention ended); their segments go to the garbage queue.
-    PurgeTables { tables: Vec<TableId> },
+    PurgeTables {
+        tables: Vec<TableId>,
+    },
     /// Forgets removed segments whose bytes are gone; time travel of the table below `floor` ends.
-    ForgetSegments { table: TableId, segments: Vec<SegmentId>, floor: Version },
+    ForgetSegments {
+        table: TableId,
+        segments: Vec<SegmentId>,
+        floor: Version,
+    },
     /// Forgets labels finished before a point in time.
-    ForgetLabels { labels: Vec<Label> },
+    ForgetLabels {
+        labels: Vec<Label>,
+    },
 }
 
 /// The bytes of an inline segment: one Arrow IPC stream.

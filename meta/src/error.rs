@@ -13,6 +13,8 @@ pub enum Error {
     NewerFormat { found: u32, supported: u32 },
     #[error("the catalogue lost acknowledged commits: found={found} expected at least {expected}")]
     CommitsMissing { found: Version, expected: Version },
+    #[error("the data directory is on a network file system, whose locks and syncs cannot be trusted: dir=`{dir}`")]
+    NetworkFileSystem { dir: String },
     #[error("record is damaged: kind={kind} key=`{key}`")]
     Damaged { kind: &'static str, key: String },
     #[error("database exists already: name=`{name}`")]
@@ -23,6 +25,8 @@ pub enum Error {
     NoDatabase { id: DatabaseId },
     #[error("table does not exist or was dropped: id={id}")]
     NoTable { id: TableId },
+    #[error("segment has no such record: table={table} segment={segment}")]
+    NoSegment { table: TableId, segment: SegmentId },
     /// Something the change relied on was changed by another commit; recompute on a new snapshot, or give up.
     #[error("write conflict on table `{table}`: {reason}")]
     Conflict { table: String, reason: &'static str },

@@ -7,21 +7,35 @@
 //!
 //! The key layout is written in `keys.rs`, the value encoding in `record.rs`, the options of RocksDB in `rocks.rs`.
 
+mod apply;
 mod catalog;
 mod changes;
 mod clock;
 mod committer;
+mod core;
+mod crash;
+mod edits;
 mod error;
+mod floor;
+mod history;
+mod ids;
 mod keys;
+mod lock;
+mod metrics;
 mod model;
+mod pins;
+mod preconditions;
 mod record;
+mod recover;
 mod rocks;
+mod segments;
 mod snapshot;
 mod state;
 
 pub use catalog::{Catalog, CatalogSettings};
 pub use changes::{Changes, Committed, Edit, InlineRows, Precondition};
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use crash::{CRASH_POINT_VARIABLE, crash_point};
 pub use error::Error;
 pub use model::*;
 pub use snapshot::{Snapshot, TableSnapshot};

@@ -27,7 +27,10 @@ pub struct Dropped {
 pub enum TableKind {
     Table,
     /// A stored query, kept as the text the user wrote, with the database its unqualified names resolve in.
-    View { query: String, database: String },
+    View {
+        query: String,
+        database: String,
+    },
 }
 
 /// How rows of equal key are treated.
