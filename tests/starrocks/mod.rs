@@ -1,0 +1,3 @@
+//! `_stream_load` as curl and the loaders use it.
+
+mod stream_load;
