@@ -15,6 +15,8 @@ mod segment;
 mod settings;
 mod storage;
 mod store;
+#[cfg(test)]
+mod testing;
 
 pub use compact::{CompactionPolicy, CompactionSpec, propose};
 pub use error::Error;

@@ -67,7 +67,8 @@ mod tests {
         #[test]
         fn fresh_ids_share_their_directory(directory: u8) {
             let path = segment_path(1, fresh_segment_id(directory));
-            prop_assert!(path.starts_with(&format!("1/{directory:02x}/")));
+            let expected = format!("1/{directory:02x}/");
+            prop_assert!(path.starts_with(&expected), "{}", path);
         }
     }
 

@@ -105,8 +105,8 @@ impl Store {
     /// A view for libraries that want this interface; it cannot write.
     pub(crate) fn read_only(&self) -> Arc<dyn ObjectStore> {
         match self {
-            Self::Local(store) => read_only::ReadOnly::new(store.library_view()),
-            Self::Remote(store) => read_only::ReadOnly::new(store.library_view()),
+            Self::Local(store) => read_only::ReadOnly::view_of(store.library_view()),
+            Self::Remote(store) => read_only::ReadOnly::view_of(store.library_view()),
         }
     }
 }

@@ -50,6 +50,11 @@ impl Budget {
         self.peak_units.load(Ordering::Relaxed) * UNIT_BYTES
     }
 
+    #[cfg(test)]
+    pub(crate) fn writers(&self) -> usize {
+        self.writers.load(Ordering::Relaxed)
+    }
+
     /// A single batch larger than the whole budget counts as the whole: it waits until it is alone.
     fn units_of(&self, bytes: usize) -> u32 {
         u32::try_from(bytes.div_ceil(UNIT_BYTES).clamp(1, self.total_units)).expect("total is at most u32::MAX")

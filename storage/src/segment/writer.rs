@@ -101,10 +101,12 @@ impl TableWriter {
     pub async fn finish(mut self) -> Result<Written> {
         let nothing_sealed = self.runs == 0;
         let small = self.buffered_bytes <= self.parts.settings.inline_bytes_max;
-        if nothing_sealed && small && self.inline == Inline::Allowed {
-            if let Some(written) = self.finish_inline().await? {
-                return Ok(written);
-            }
+        if nothing_sealed
+            && small
+            && self.inline == Inline::Allowed
+            && let Some(written) = self.finish_inline().await?
+        {
+            return Ok(written);
         }
         while let Some(partition) = self.largest_buffer() {
             self.seal(&partition);

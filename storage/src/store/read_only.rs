@@ -12,7 +12,7 @@ use std::{fmt, sync::Arc};
 pub(crate) struct ReadOnly(Arc<dyn ObjectStore>);
 
 impl ReadOnly {
-    pub(crate) fn new(store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
+    pub(crate) fn view_of(store: Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore> {
         Arc::new(Self(store))
     }
 }

@@ -80,7 +80,7 @@ impl RemoteStore {
         self.on_io(async move {
             let mut found = Vec::new();
             for directory in store.list_with_delimiter(None).await?.common_prefixes {
-                if !paths::parse_epoch(directory.as_ref()).is_some_and(|e| e < epoch) {
+                if paths::parse_epoch(directory.as_ref()).is_none_or(|e| e >= epoch) {
                     continue;
                 }
                 let objects = store.list(Some(&directory)).map_ok(|object| object.location.to_string());
