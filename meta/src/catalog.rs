@@ -236,3 +236,6 @@ fn put_synced(rocks: &Rocks, key: &Key, number: u64) -> Result<()> {
     batch.apply(&Write::put(key, &number));
     Ok(rocks.write_synced(batch)?)
 }
+
+#[cfg(test)]
+mod tests;

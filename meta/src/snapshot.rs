@@ -6,7 +6,7 @@ use crate::{
     history,
     model::*,
     pins::Pin,
-    segments::Entry,
+    segments::{Entry, SegmentList},
     state::{State, TableState},
 };
 use std::sync::{Arc, Weak};
@@ -65,6 +65,23 @@ impl Snapshot {
         Some(TableSnapshot { state, version: self.state.version, pin, core })
     }
 
+    /// A table that does not exist yet (or not yet in this shape), without rows: what its first rows are written for
+    /// before one commit makes both visible.
+    pub fn unpublished(&self, table: Arc<Table>) -> TableSnapshot {
+        let version = self.state.version;
+        let state = TableState {
+            created: version,
+            changed_at: version,
+            touched_at: version,
+            breaking_version: table.schema_version,
+            floor: version,
+            segments: SegmentList::default(),
+            table,
+        };
+        let (pin, core) = (Arc::clone(&self.pin), Weak::clone(&self.core));
+        TableSnapshot { state: Arc::new(state), version, pin, core }
+    }
+
     /// Dropped databases and tables that can still be recovered, newest drop first.
     pub fn dropped_databases(&self) -> Vec<Arc<Database>> {
         let all = self.state.databases.values().map(|state| Arc::clone(&state.database));
@@ -115,7 +132,8 @@ impl TableSnapshot {
 
     /// Rows that exist, deletions subtracted.
     pub fn rows(&self) -> u64 {
-        self.state.segments.totals().live_rows
+        let Totals { live_rows, .. } = self.state.segments.totals();
+        live_rows
     }
 
     /// Encoded bytes.
