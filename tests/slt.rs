@@ -1,1 +1,115 @@
-fn main() {}
+//! The SQL answer files in `slt/`, each run over `/v1/query` against its own server. The top of each file says where its
+//! expected values come from. In results, a Boolean is 1 or 0, an empty text is `(empty)`.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+
+use basalt_tests::{SqlClient, SqlError, TestServer};
+use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};
+use std::path::{Path, PathBuf};
+
+/// One session of a server.
+struct Session(SqlClient);
+
+#[async_trait::async_trait]
+impl AsyncDB for Session {
+    type Error = SqlError;
+    type ColumnType = DefaultColumnType;
+
+    async fn run(&mut self, sql: &str) -> Result<DBOutput<DefaultColumnType>, SqlError> {
+        let answer = self.0.query(sql).await?;
+        if answer.columns.first().is_some_and(|name| name.starts_with("number of rows")) {
+            let changed = answer.rows.iter().flatten().flatten().map(|n| n.parse::<u64>().expect("a count")).sum();
+            return Ok(DBOutput::StatementComplete(changed));
+        }
+        let types = answer.types.iter().map(|name| column_type(name)).collect();
+        let cell = |cell: &Option<String>| match cell.as_deref() {
+            None => "NULL".into(),
+            Some("") => "(empty)".into(),
+            Some(text) => text.to_string(),
+        };
+        Ok(DBOutput::Rows { types, rows: answer.rows.iter().map(|row| row.iter().map(cell).collect()).collect() })
+    }
+
+    async fn shutdown(&mut self) {}
+
+    fn engine_name(&self) -> &str {
+        "basalt"
+    }
+
+    fn error_sql_state(error: &SqlError) -> Option<String> {
+        Some(error.code.to_string())
+    }
+}
+
+fn column_type(name: &str) -> DefaultColumnType {
+    let name = name.trim_start_matches("Nullable(");
+    if name.starts_with("Int") || name.starts_with("UInt") {
+        DefaultColumnType::Integer
+    } else if name.starts_with("Float") || name.starts_with("Decimal") {
+        DefaultColumnType::FloatingPoint
+    } else {
+        DefaultColumnType::Text
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("slt")
+}
+
+async fn run(name: &str) {
+    let server = TestServer::start().await;
+    let mut runner = Runner::new(|| async { Ok(Session(server.sql())) });
+    let result = runner.run_file_async(folder().join(format!("{name}.slt"))).await;
+    if let Err(error) = result {
+        panic!("{}", error.display(false));
+    }
+}
+
+macro_rules! answer_files {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[tokio::test]
+            async fn $name() {
+                run(stringify!($name)).await;
+            }
+        )*
+
+        #[test]
+        fn every_file_is_listed() {
+            let listed = [$(stringify!($name)),*];
+            let mut records = 0;
+            for entry in std::fs::read_dir(folder()).unwrap().flatten() {
+                let name = entry.path().file_stem().unwrap().to_string_lossy().into_owned();
+                assert!(listed.contains(&name.as_str()), "{name}.slt is not run");
+                let text = std::fs::read_to_string(entry.path()).unwrap();
+                assert!(text.starts_with("# "), "{name}.slt says where its answers come from");
+                records += text.lines().filter(|l| l.starts_with("query ") || l.starts_with("statement ")).count();
+            }
+            assert!(records >= 400, "{records} records");
+        }
+    };
+}
+
+answer_files!(
+    aggregates,
+    casts,
+    ddl,
+    dml,
+    errors,
+    joins,
+    merge,
+    nulls,
+    numbers,
+    selects,
+    sets,
+    settings,
+    subqueries,
+    system_tables,
+    temporal,
+    texts,
+    time_travel,
+    transactions,
+    types,
+    unique_key,
+    views,
+    windows,
+);

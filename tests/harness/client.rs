@@ -41,6 +41,8 @@ impl fmt::Display for SqlError {
     }
 }
 
+impl std::error::Error for SqlError {}
+
 impl SqlError {
     /// The connection broke, or the server was not there: the statement may or may not have happened.
     pub fn is_unknown(&self) -> bool {

@@ -1,0 +1,1 @@
+SELECT sum(advengineid), count(*), avg(resolutionwidth) FROM hits

@@ -1,0 +1,1 @@
+SELECT avg(userid) FROM hits

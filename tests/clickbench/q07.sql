@@ -1,0 +1,1 @@
+SELECT min(eventdate), max(eventdate) FROM hits

@@ -1,0 +1,3 @@
+-- ties: rows of equal rank are cut off anywhere; column 3 (the rank) is compared
+SELECT searchengineid, clientip, count(*) AS c, sum(isrefresh), avg(resolutionwidth)
+FROM hits WHERE searchphrase <> '' GROUP BY searchengineid, clientip ORDER BY c DESC LIMIT 10
