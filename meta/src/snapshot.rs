@@ -6,7 +6,7 @@ use crate::{
     history,
     model::*,
     pins::Pin,
-    segments::{Entry, SegmentList},
+    segments::{Entry, SegmentList, Totals},
     state::{State, TableState},
 };
 use std::sync::{Arc, Weak};
