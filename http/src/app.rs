@@ -1,0 +1,74 @@
+//! What every handler can reach: the engine, the tokens, the limits. Cheap to clone.
+
+use crate::{auth::Attempts, databend::Unfinished, limits::Limits, tokens::Tokens};
+use basalt_engine::Engine;
+use metrics_exporter_prometheus::PrometheusHandle;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use std::time::Instant;
+
+/// State shared by all listeners of one process.
+#[derive(Clone)]
+pub struct App {
+    pub engine: Engine,
+    shared: Arc<Shared>,
+}
+
+/// The parts that are not the engine.
+pub struct Shared {
+    /// New at every start: tells clients that in-memory state is gone.
+    pub node_id: String,
+    pub limits: Limits,
+    pub tokens: Tokens,
+    pub attempts: Attempts,
+    /// Answers of the query endpoints that are not complete yet.
+    pub unfinished: Unfinished,
+    pub metrics: Option<PrometheusHandle>,
+    pub started: Instant,
+    pub draining: AtomicBool,
+    /// Host names this server may be called by when anyone can enter (against DNS rebinding); `None` = not checked.
+    pub hosts: Option<Vec<String>>,
+}
+
+impl App {
+    pub fn new(engine: Engine, limits: Limits, tokens: Tokens, hosts: Option<Vec<String>>) -> Self {
+        let shared = Shared {
+            node_id: uuid::Uuid::new_v4().simple().to_string(),
+            limits,
+            tokens,
+            attempts: Attempts::default(),
+            unfinished: Unfinished::default(),
+            metrics: None,
+            started: Instant::now(),
+            draining: AtomicBool::new(false),
+            hosts,
+        };
+        Self { engine, shared: Arc::new(shared) }
+    }
+
+    /// Adds the recorder whose figures `/metrics` shows. To be called before the app is shared.
+    pub fn with_metrics(mut self, handle: PrometheusHandle) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.metrics = Some(handle);
+        }
+        self
+    }
+
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}

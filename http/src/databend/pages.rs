@@ -1,0 +1,197 @@
+//! Pages of a result: the first with the statement's own answer, the others on request, the end by final or kill.
+
+use super::{
+    client_session::{self, ClientSession},
+    error::ProtocolError,
+    reply::{Next, Reply},
+    session::{self, Opened},
+    unfinished::Owed,
+};
+use crate::{app::App, auth::Caller};
+use axum::{
+    Extension,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use basalt_engine::{CloseReason, Error, QueryHandle, ResultPage};
+use parking_lot::Mutex;
+use std::{sync::Arc, time::Duration};
+
+/// What a client that did not say otherwise is made to wait for a page.
+const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+
+/// The answer to the request that started the query: page 0, if it comes in time.
+pub(super) async fn first(
+    app: &App,
+    query: QueryHandle,
+    opened: Opened,
+    client: &ClientSession,
+    wait: Duration,
+) -> Result<Response, ProtocolError> {
+    let (page, error) = fetch(&query, 0, wait).await?;
+    let next = next(0, page.as_deref(), error.as_ref());
+    let state = query.session();
+    let mut session = Vec::with_capacity(256);
+    session::write(&mut session, &state, &opened.echo, &app.node_id, query.id());
+    let mut warnings = opened.warnings;
+    warnings.extend(query.warnings());
+    if next != Next::Final {
+        let principal = state.principal.clone();
+        let owed = Owed { principal, echo: opened.echo, last_session: Mutex::new((0, session.clone())), wait };
+        app.unfinished.insert(app, query.id(), owed);
+    }
+    let mut response = render(app, query, Some(session), error, warnings, page, next).await?;
+    client.add_headers(response.headers_mut());
+    Ok(response)
+}
+
+/// `GET /v1/query/{id}/page/{page}`
+pub async fn page(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((id, number)): Path<(String, u64)>,
+    headers: HeaderMap,
+) -> Result<Response, ProtocolError> {
+    let client = client_session::find(&headers, &caller);
+    let query = find(&app, &caller, &client, &id)?;
+    let owed = app.unfinished.get(&id);
+    let wait = owed.as_ref().map_or(DEFAULT_WAIT, |o| o.wait);
+    let (page, error) = fetch(&query, number, wait).await?;
+    let session = owed.and_then(|owed| changed_session(&app, &query, &owed, number));
+    let next = next(number, page.as_deref(), error.as_ref());
+    let warnings = query.warnings();
+    let mut response = render(&app, query, session, error, warnings, page, next).await?;
+    client.add_headers(response.headers_mut());
+    Ok(response)
+}
+
+/// `GET|POST /v1/query/{id}/final`
+pub async fn finalise(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ProtocolError> {
+    let client = client_session::find(&headers, &caller);
+    let query = find(&app, &caller, &client, &id)?;
+    let timed_out = query.closed() == Some(CloseReason::TimedOut);
+    query.close(CloseReason::Finalized);
+    app.unfinished.remove(&id);
+    let error = query.error().filter(|_| !timed_out);
+    let warnings = query.warnings();
+    let mut response = render(&app, query, None, error, warnings, None, Next::Nowhere).await?;
+    client.add_headers(response.headers_mut());
+    Ok(response)
+}
+
+/// `GET|POST /v1/query/{id}/kill`
+pub async fn kill(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ProtocolError> {
+    let client = client_session::find(&headers, &caller);
+    let query = find(&app, &caller, &client, &id)?;
+    query.close(CloseReason::Cancelled);
+    app.unfinished.remove(&id);
+    Ok(StatusCode::OK)
+}
+
+/// The query, if it belongs to this user and client session.
+fn find(app: &App, caller: &Caller, client: &ClientSession, id: &str) -> Result<QueryHandle, ProtocolError> {
+    let query = app.engine.find_query(&caller.principal, id)?;
+    let owner = query.session().id;
+    if !owner.is_empty() && !client.id.is_empty() && owner != client.id {
+        return Err(ProtocolError::new(StatusCode::UNAUTHORIZED, format!("query `{id}` belongs to another session")));
+    }
+    Ok(query)
+}
+
+type Fetched = (Option<Arc<ResultPage>>, Option<Error>);
+
+/// A page or the statement's error; errors of the call itself (wrong page, closed) are answered by status.
+async fn fetch(query: &QueryHandle, number: u64, wait: Duration) -> Result<Fetched, ProtocolError> {
+    let mut left = ClientLeft(Some(query));
+    let page = query.page(number, wait).await;
+    left.0 = None;
+    match page {
+        Ok(page) => Ok((page, None)),
+        Err(error @ (Error::PageOutOfRange { .. } | Error::QueryClosed { .. } | Error::UnknownQuery { .. })) => {
+            Err(error.into())
+        }
+        Err(error) => {
+            if let Error::Internal { source, .. } = &error {
+                tracing::error!(query_id = query.id(), %error, source = ?source, "query failed inside");
+            }
+            Ok((None, Some(error)))
+        }
+    }
+}
+
+/// Dropped while it still holds a query: the connection ended while its client was waiting, so nobody wants the rest.
+struct ClientLeft<'a>(Option<&'a QueryHandle>);
+
+impl Drop for ClientLeft<'_> {
+    fn drop(&mut self) {
+        if let Some(query) = self.0 {
+            tracing::info!(query_id = query.id(), "client left, cancelling");
+            query.close(CloseReason::Cancelled);
+        }
+    }
+}
+
+fn next(number: u64, page: Option<&ResultPage>, error: Option<&Error>) -> Next {
+    match (page, error) {
+        (_, Some(_)) => Next::Final,
+        (None, None) => Next::Page(number),
+        (Some(page), None) if page.more => Next::Page(number + 1),
+        (Some(_), None) => Next::Final,
+    }
+}
+
+/// The session object, if it differs from what was sent before; the answer that carried it carries it again when it is
+/// asked for again.
+fn changed_session(app: &App, query: &QueryHandle, owed: &Owed, number: u64) -> Option<Vec<u8>> {
+    let mut session = Vec::with_capacity(256);
+    session::write(&mut session, &query.session(), &owed.echo, &app.node_id, query.id());
+    let mut last = owed.last_session.lock();
+    if last.1 == session && last.0 != number {
+        return None;
+    }
+    *last = (number, session.clone());
+    Some(session)
+}
+
+async fn render(
+    app: &App,
+    query: QueryHandle,
+    session: Option<Vec<u8>>,
+    error: Option<Error>,
+    warnings: Vec<String>,
+    page: Option<Arc<ResultPage>>,
+    next: Next,
+) -> Result<Response, ProtocolError> {
+    let large = Reply::is_large(page.as_ref());
+    let app = app.clone();
+    let write = move || {
+        let reply = Reply {
+            state: &query.session(),
+            query: &query,
+            session: session.as_deref(),
+            error: error.as_ref(),
+            warnings,
+            page: page.as_deref(),
+            next,
+        };
+        reply.response(&app)
+    };
+    if !large {
+        return Ok(write());
+    }
+    tokio::task::spawn_blocking(write).await.map_err(|error| {
+        tracing::error!(%error, "encoding a page failed");
+        ProtocolError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error: encoding the page failed")
+    })
+}

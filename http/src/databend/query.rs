@@ -1,0 +1,130 @@
+//! `POST /v1/query` and `GET /v1/query/{id}`: a statement starts, and what has become of it.
+
+use super::{
+    client_session::{self, ClientSession},
+    error::{self, ProtocolError},
+    pages, reply,
+    session::{self, Opened},
+    wire::QueryBody,
+};
+use crate::{app::App, auth::Caller, body};
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use basalt_engine::{Error, Parameters, QueryRequest, Session};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Longest time an answer is held back for more rows, whatever the client asks for.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+const ID_BYTES_MAX: usize = 256;
+
+/// `POST /v1/query`
+pub async fn start(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ProtocolError> {
+    let id = query_id(&headers)?;
+    check_headers(&app, &headers)?;
+    let bytes = body::collect(body, &app.limits).await?;
+    let body: QueryBody<'_> =
+        serde_json::from_slice(&bytes).map_err(|e| ProtocolError::bad_request(format!("parse error: {e}")))?;
+    let client = client_session::find(&headers, &caller);
+    let opened = session::open(&app, caller.principal.clone(), client.id.clone(), body.session)?;
+    if body.stage_attachment.as_ref().is_some_and(|a| !a.is_null()) {
+        let error = Error::Unsupported { what: "stage_attachment (stages are not built yet)".into() };
+        return failed(&client, opened, &error);
+    }
+    let wait = Duration::from_secs(body.pagination.wait_time_secs).min(WAIT_MAX);
+    let defaults = QueryRequest::new(body.sql, opened.session.clone());
+    let request = QueryRequest {
+        id,
+        parameters: parameters(body.params)?,
+        page_rows: body.pagination.max_rows_per_page.unwrap_or(defaults.page_rows).max(1),
+        buffer_rows: body.pagination.max_rows_in_buffer.unwrap_or(defaults.buffer_rows).max(1),
+        result_timeout: result_timeout(&app, &opened.session),
+        ..defaults
+    };
+    match app.engine.query(request).await {
+        Ok(query) => pages::first(&app, query, opened, &client, wait).await,
+        Err(error) => failed(&client, opened, &error),
+    }
+}
+
+/// `GET /v1/query/{id}`
+pub async fn state(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Response, ProtocolError> {
+    let query = app.engine.find_query(&caller.principal, &id)?;
+    Ok(reply::state_only(&query))
+}
+
+fn failed(client: &ClientSession, opened: Opened, error: &Error) -> Result<Response, ProtocolError> {
+    if error::is_retryable(error) {
+        let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, error::code(error));
+        return Err(ProtocolError { status, code, message: error.to_string() });
+    }
+    if let Error::Internal { source, .. } = error {
+        tracing::error!(%error, source = ?source, "statement failed inside");
+    }
+    let state = session::after_failed_start(opened.session);
+    let mut response = reply::failed_start(&state, &opened.echo, &opened.warnings, error).into_response();
+    client.add_headers(response.headers_mut());
+    Ok(response)
+}
+
+/// The client's id for the query. It becomes part of paths and headers, so it is kept to characters safe there.
+fn query_id(headers: &HeaderMap) -> Result<Option<String>, ProtocolError> {
+    let Some(value) = headers.get("x-databend-query-id") else { return Ok(None) };
+    let ok = |id: &&str| {
+        !id.is_empty()
+            && id.len() <= ID_BYTES_MAX
+            && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:~@+".contains(&b))
+    };
+    let Some(id) = value.to_str().ok().filter(ok) else {
+        return Err(ProtocolError::bad_request(
+            "X-DATABEND-QUERY-ID must be 1 to 256 letters, digits or any of - _ . : ~ @ +",
+        ));
+    };
+    Ok(Some(id.to_string()))
+}
+
+/// Headers that would change the meaning of the request and cannot be honoured.
+fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), ProtocolError> {
+    if headers.contains_key("x-databend-deduplicate-label") {
+        return Err(ProtocolError {
+            status: StatusCode::BAD_REQUEST,
+            code: 1002,
+            message: "X-DATABEND-DEDUPLICATE-LABEL is not supported yet".into(),
+        });
+    }
+    match headers.get("x-databend-sticky-node") {
+        Some(node) if node.as_bytes() != app.node_id.as_bytes() => {
+            let message = format!("sticky session state lost: this is node {}", app.node_id);
+            Err(ProtocolError { status: StatusCode::BAD_REQUEST, code: 5111, message })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn parameters(value: Option<Value>) -> Result<Option<Parameters>, ProtocolError> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(items)) => Ok(Some(Parameters::Positional(items))),
+        Some(Value::Object(names)) => Ok(Some(Parameters::Named(names))),
+        Some(_) => Err(ProtocolError::bad_request("parse error: params must be an array or an object")),
+    }
+}
+
+fn result_timeout(app: &App, session: &Session) -> Option<Duration> {
+    let secs = app.engine.setting(session, "http_handler_result_timeout_secs").ok()?.parse().ok()?;
+    Some(Duration::from_secs(secs))
+}

@@ -1,0 +1,149 @@
+//! The session object: from the client's copy to the engine's [`Session`], and back.
+
+use super::{
+    error::ProtocolError,
+    wire::{SessionBody, TxnState},
+};
+use crate::{app::App, encode::json_string};
+use basalt_engine::{Error, Principal, Session, TransactionId, TransactionState};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What only the server reads; travels as a JSON text inside the session.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Internal {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    txn_id: Option<u64>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    last_node_id: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    last_query_ids: Vec<String>,
+}
+
+/// Parts of the client's object that the engine does not know and the client wants back.
+#[derive(Debug, Clone, Default)]
+pub struct Echo {
+    catalog: Option<String>,
+    role: Option<String>,
+    secondary_roles: Option<Vec<String>>,
+    /// Settings we do not have: ignored with a warning, kept.
+    unknown_settings: BTreeMap<String, String>,
+    others: Map<String, Value>,
+}
+
+/// What a query request's session means.
+#[derive(Debug)]
+pub struct Opened {
+    pub session: Session,
+    pub echo: Echo,
+    pub warnings: Vec<String>,
+}
+
+/// The engine's session for a request.
+pub fn open(app: &App, principal: Principal, id: String, body: Option<SessionBody>) -> Result<Opened, ProtocolError> {
+    let mut session = Session::new(principal);
+    session.id = id;
+    let Some(body) = body else { return Ok(Opened { session, echo: Echo::default(), warnings: Vec::new() }) };
+    if let Some(database) = body.database.filter(|d| !d.is_empty()) {
+        session.database = database;
+    }
+    session.transaction = transaction(body.txn_state, body.internal.as_deref())?;
+    let (mut unknown_settings, mut warnings) = (BTreeMap::new(), Vec::new());
+    for (name, value) in body.settings.unwrap_or_default() {
+        if let Err(Error::UnknownSetting { .. }) = app.engine.setting(&session, &name) {
+            warnings.push(format!("unknown setting `{name}` ignored"));
+            unknown_settings.insert(name, value);
+        } else {
+            session.settings.insert(name, value);
+        }
+    }
+    let mut others = body.others;
+    // These two are ours: written anew each time.
+    others.retain(|key, _| key != "need_sticky" && key != "need_keep_alive");
+    let echo = Echo {
+        catalog: body.catalog,
+        role: body.role,
+        secondary_roles: body.secondary_roles,
+        unknown_settings,
+        others,
+    };
+    Ok(Opened { session, echo, warnings })
+}
+
+fn transaction(state: Option<TxnState>, internal: Option<&str>) -> Result<TransactionState, ProtocolError> {
+    let state = state.unwrap_or(TxnState::AutoCommit);
+    if state == TxnState::AutoCommit {
+        return Ok(TransactionState::AutoCommit);
+    }
+    let internal: Internal = match internal.filter(|text| !text.is_empty()) {
+        Some(text) => serde_json::from_str(text)
+            .map_err(|e| ProtocolError::bad_request(format!("parse error: session.internal: {e}")))?,
+        None => Internal::default(),
+    };
+    // No id: a transaction this server never gave out. The engine will not find it and say so.
+    let id = TransactionId(internal.txn_id.unwrap_or(0));
+    Ok(if state == TxnState::Active { TransactionState::Active(id) } else { TransactionState::Failed(id) })
+}
+
+/// A statement that could not start spoils its transaction.
+pub fn after_failed_start(mut session: Session) -> Session {
+    if let TransactionState::Active(id) = session.transaction {
+        session.transaction = TransactionState::Failed(id);
+    }
+    session
+}
+
+/// Appends the session object. `query_id` is empty when the query never started.
+pub fn write(out: &mut Vec<u8>, session: &Session, echo: &Echo, node_id: &str, query_id: &str) {
+    let (state, txn_id) = match session.transaction {
+        TransactionState::AutoCommit => ("AutoCommit", None),
+        TransactionState::Active(id) => ("Active", Some(id.0)),
+        TransactionState::Failed(id) => ("Fail", Some(id.0)),
+    };
+    out.extend_from_slice(b"{\"catalog\":");
+    json_string(out, echo.catalog.as_deref().unwrap_or("default"));
+    out.extend_from_slice(b",\"database\":");
+    json_string(out, &session.database);
+    out.extend_from_slice(b",\"role\":");
+    json_string(out, echo.role.as_deref().unwrap_or("account_admin"));
+    if let Some(roles) = &echo.secondary_roles {
+        out.extend_from_slice(b",\"secondary_roles\":");
+        write_value(out, roles);
+    }
+    out.extend_from_slice(b",\"settings\":{");
+    let mut first = true;
+    for (name, value) in session.settings.iter().chain(&echo.unknown_settings) {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        json_string(out, name);
+        out.push(b':');
+        json_string(out, value);
+    }
+    out.extend_from_slice(b"},\"txn_state\":\"");
+    out.extend_from_slice(state.as_bytes());
+    out.extend_from_slice(b"\",\"need_sticky\":");
+    out.extend_from_slice(if state == "Active" { b"true" } else { b"false" });
+    out.extend_from_slice(b",\"need_keep_alive\":false,\"internal\":");
+    write_internal(out, txn_id, node_id, query_id);
+    for (name, value) in &echo.others {
+        out.push(b',');
+        json_string(out, name);
+        out.push(b':');
+        write_value(out, value);
+    }
+    out.push(b'}');
+}
+
+fn write_internal(out: &mut Vec<u8>, txn_id: Option<u64>, node_id: &str, query_id: &str) {
+    let last_query_ids = if query_id.is_empty() { Vec::new() } else { vec![query_id.to_string()] };
+    let internal = Internal { txn_id, last_node_id: node_id.into(), last_query_ids };
+    let mut text = Vec::with_capacity(128);
+    write_value(&mut text, &internal);
+    crate::encode::json_string_from_utf8(out, &text);
+}
+
+pub(super) fn write_value(out: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(out, value).expect("plain data with text keys serialises into memory");
+}
