@@ -5,9 +5,9 @@
 # tests/requirements.txt and live in a virtual environment in the same cache directory.
 
 SHELL := /bin/bash
-export BASALT_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/basalt
-export CARGO_TARGET_DIR ?= $(BASALT_CACHE)/target
-export VENV ?= $(BASALT_CACHE)/venv
+export BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/basalt
+export CARGO_TARGET_DIR ?= $(BUILD_CACHE)/target
+export VENV ?= $(BUILD_CACHE)/venv
 PYTHON ?= python3
 CARGO ?= cargo
 

@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
-BASALT_CACHE=${BASALT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
-VENV=${VENV:-$BASALT_CACHE/venv}
+BUILD_CACHE=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
+VENV=${VENV:-$BUILD_CACHE/venv}
 
 debian_packages() {
   local wanted=(clang libclang-dev lld cmake protobuf-compiler curl) missing=()

@@ -3,11 +3,11 @@
 # and talks with it to a fresh server.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-BASALT_CACHE=${BASALT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
+BUILD_CACHE=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
 BENDSQL_VERSION=${BENDSQL_VERSION:-0.34.1}
-tools="$BASALT_CACHE/tools"
+tools="$BUILD_CACHE/tools"
 if ! "$tools/bin/bendsql" --version 2>/dev/null | grep -qF "$BENDSQL_VERSION"; then
-  CARGO_TARGET_DIR="$BASALT_CACHE/tools-target" cargo install --locked --root "$tools" --version "$BENDSQL_VERSION" bendsql
+  CARGO_TARGET_DIR="$BUILD_CACHE/tools-target" cargo install --locked --root "$tools" --version "$BENDSQL_VERSION" bendsql
 fi
 
 work=$(mktemp -d)

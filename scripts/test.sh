@@ -3,22 +3,21 @@
 # usage: scripts/test.sh all|rust|python
 set -uo pipefail
 cd "$(dirname "$0")/.."
-BASALT_CACHE=${BASALT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BASALT_CACHE/target}
-VENV=${VENV:-$BASALT_CACHE/venv}
+BUILD_CACHE=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BUILD_CACHE/target}
+VENV=${VENV:-$BUILD_CACHE/venv}
 what=${1:-all}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 broken=0
 
 if [ "$what" != python ]; then
-  BASALT_BIN="$CARGO_TARGET_DIR/release/basalt" \
+  TEST_SERVER="$CARGO_TARGET_DIR/release/basalt" \
     cargo test --release --workspace --no-fail-fast 2>&1 | tee "$log.rust" || broken=1
   cat "$log.rust" >>"$log"; rm -f "$log.rust"
 fi
 if [ "$what" != rust ]; then
-  BASALT_BIN="$CARGO_TARGET_DIR/release/basalt" BASALT_DATAGEN="$CARGO_TARGET_DIR/release/basalt-datagen" \
-    "$VENV/bin/python" -m pytest -q -p no:cacheprovider tests/python 2>&1 | tee "$log.python" || broken=1
+  "$VENV/bin/python" -m pytest -q -p no:cacheprovider tests/python 2>&1 | tee "$log.python" || broken=1
   cat "$log.python" >>"$log"; rm -f "$log.python"
 fi
 

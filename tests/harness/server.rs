@@ -127,6 +127,10 @@ impl TestServer {
     fn spawn(&self) -> Child {
         let log = std::fs::File::options().create(true).append(true).open(self.log_path()).expect("log file");
         let mut command = Command::new(binary());
+        // `BASALT_…` are the server's settings; those of the tests themselves are not for it.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BASALT_")) {
+            command.env_remove(name);
+        }
         command
             .arg("serve")
             .arg("--data-dir")
@@ -245,12 +249,12 @@ impl TestServer {
     }
 }
 
-/// The server binary. `BASALT_BIN` names it; otherwise cargo builds it (once per test process) with the profile the
+/// The server binary. `TEST_SERVER` names it; otherwise cargo builds it (once per test process) with the profile the
 /// tests were built with, so that a test never meets an older server.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        if let Some(path) = std::env::var_os("BASALT_BIN") {
+        if let Some(path) = std::env::var_os("TEST_SERVER") {
             return PathBuf::from(path);
         }
         let here = std::env::current_exe().expect("the test's own path");

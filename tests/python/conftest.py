@@ -20,8 +20,8 @@ def _target(name):
     return str(pathlib.Path(configured or pathlib.Path(cache) / "basalt" / "target") / "release" / name)
 
 
-BINARY = os.environ.get("BASALT_BIN") or _target("basalt")
-DATAGEN = os.environ.get("BASALT_DATAGEN") or _target("basalt-datagen")
+BINARY = os.environ.get("TEST_SERVER") or _target("basalt")
+DATAGEN = os.environ.get("TEST_DATAGEN") or _target("basalt-datagen")
 
 
 class SqlError(Exception):
@@ -38,7 +38,8 @@ class Server:
         self.log = open(directory / "log", "ab")
         self.process = subprocess.Popen(
             [BINARY, "serve", "--data-dir", str(directory / "data"), "--listen", "127.0.0.1:0", *arguments],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
+            stdout=subprocess.PIPE, stderr=self.log, text=True,
+            env={name: value for name, value in os.environ.items() if not name.startswith("BASALT_")})
         for line in self.process.stdout:
             if " listening on http://" in line:
                 self.address = line.split(" listening on http://")[1].split()[0].rstrip("/")
