@@ -1,7 +1,21 @@
 //! Loads: a stream of bytes becomes rows of a table, all or none, once per label.
 
+mod column;
+mod csv;
+mod decode;
+mod json;
+mod json_text;
+mod labels;
+mod plan;
+mod records;
+mod rejected;
 mod request;
+mod run;
+mod split;
+mod values;
 
+pub(crate) use labels::Loads;
 pub use request::{
     ByteStream, ColumnMapping, CsvOptions, JsonOptions, LoadFormat, LoadOutcome, LoadReport, LoadRequest,
 };
+pub(crate) use run::run;

@@ -83,6 +83,8 @@ pub enum LoadOutcome {
     LabelFinished,
     /// The label belongs to a load that is still running; nothing was loaded now.
     LabelRunning,
+    /// More rows were bad than `max_filter_ratio` allows; nothing was loaded, and the label is free again.
+    TooManyFiltered,
 }
 
 /// What a load did. For a repeated label, what the first one did.
@@ -103,4 +105,26 @@ pub struct LoadReport {
     pub commit_ms: u64,
     /// Name of the log of bad rows, when there were any (`Engine::rejected_rows`).
     pub rejected_log: Option<String>,
+}
+
+impl LoadReport {
+    /// A report in which nothing has happened yet.
+    pub(super) fn empty(label: String) -> Self {
+        Self {
+            load_id: 0,
+            label,
+            outcome: LoadOutcome::Loaded,
+            rows_total: 0,
+            rows_loaded: 0,
+            rows_filtered: 0,
+            rows_unselected: 0,
+            bytes: 0,
+            total_ms: 0,
+            plan_ms: 0,
+            read_ms: 0,
+            write_ms: 0,
+            commit_ms: 0,
+            rejected_log: None,
+        }
+    }
 }

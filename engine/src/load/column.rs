@@ -1,0 +1,348 @@
+//! One field of many records to one Arrow array of the wanted type. A text that is no value of the type becomes NULL,
+//! and in strict loads makes its row bad.
+
+use super::{
+    json_text,
+    records::{Cell, CellKind, Records},
+    values::{self, DecimalError},
+};
+use crate::{Error, Result};
+use arrow::{
+    array::{
+        Array, ArrayRef, ArrowPrimitiveType, BinaryBuilder, BinaryViewBuilder, BooleanArray, LargeBinaryBuilder,
+        LargeStringBuilder, NullBufferBuilder, PrimitiveArray, StringBuilder, StringViewBuilder, new_null_array,
+    },
+    buffer::{BooleanBuffer, ScalarBuffer},
+    compute::{CastOptions, cast_with_options},
+    datatypes::*,
+    json::ReaderBuilder,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What to read from a field.
+#[derive(Debug, Clone)]
+pub(super) struct FieldTarget {
+    pub name: String,
+    pub data_type: DataType,
+}
+
+/// How texts that are no values are treated.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Conversion {
+    pub strict: bool,
+    pub empty_as_null: bool,
+}
+
+/// Why rows are bad: the first reason found for each.
+#[derive(Debug, Default)]
+pub(super) struct BadRows {
+    reasons: BTreeMap<usize, String>,
+}
+
+impl BadRows {
+    pub fn add(&mut self, row: usize, reason: impl FnOnce() -> String) {
+        self.reasons.entry(row).or_insert_with(reason);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.reasons.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.reasons.iter().map(|(row, reason)| (*row, reason.as_str()))
+    }
+
+    /// Rows to keep.
+    pub fn mask(&self, rows: usize) -> BooleanArray {
+        let mut keep = vec![true; rows];
+        self.reasons.keys().for_each(|row| keep[*row] = false);
+        BooleanArray::from(keep)
+    }
+}
+
+/// Reads one field of all records.
+pub(super) fn read(
+    records: &Records,
+    field: usize,
+    target: &FieldTarget,
+    conversion: Conversion,
+    bad: &mut BadRows,
+) -> Result<ArrayRef> {
+    let mut column = Column { records, field, target, conversion, bad };
+    Ok(match &target.data_type {
+        DataType::Int8 => Arc::new(column.integers::<Int8Type>(|v| v.try_into().ok())),
+        DataType::Int16 => Arc::new(column.integers::<Int16Type>(|v| v.try_into().ok())),
+        DataType::Int32 => Arc::new(column.integers::<Int32Type>(|v| v.try_into().ok())),
+        DataType::Int64 => Arc::new(column.integers::<Int64Type>(Some)),
+        DataType::UInt8 => Arc::new(column.unsigned::<UInt8Type>(|v| v.try_into().ok())),
+        DataType::UInt16 => Arc::new(column.unsigned::<UInt16Type>(|v| v.try_into().ok())),
+        DataType::UInt32 => Arc::new(column.unsigned::<UInt32Type>(|v| v.try_into().ok())),
+        DataType::UInt64 => Arc::new(column.unsigned::<UInt64Type>(Some)),
+        DataType::Float32 => Arc::new(column.primitive::<Float32Type>(values::float32)),
+        DataType::Float64 => Arc::new(column.primitive::<Float64Type>(values::float)),
+        DataType::Date32 => Arc::new(column.primitive::<Date32Type>(values::date)),
+        DataType::Decimal128(precision, scale) => Arc::new(column.decimals(*precision, *scale)?),
+        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
+            let array = column.primitive::<TimestampMicrosecondType>(values::timestamp_micros);
+            Arc::new(array.with_timezone_opt(zone.clone()))
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
+            let array = column.primitive::<TimestampNanosecondType>(values::timestamp_nanos);
+            Arc::new(array.with_timezone_opt(zone.clone()))
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, zone) => {
+            let millis = |text: &[u8]| values::timestamp_micros(text).map(|v| v.div_euclid(1_000));
+            Arc::new(column.primitive::<TimestampMillisecondType>(millis).with_timezone_opt(zone.clone()))
+        }
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            let seconds = |text: &[u8]| values::timestamp_micros(text).map(|v| v.div_euclid(1_000_000));
+            Arc::new(column.primitive::<TimestampSecondType>(seconds).with_timezone_opt(zone.clone()))
+        }
+        DataType::Boolean => Arc::new(column.booleans()),
+        DataType::Utf8View => {
+            let mut builder = StringViewBuilder::with_capacity(records.rows());
+            column.texts(|text| builder.append_option(text));
+            Arc::new(builder.finish())
+        }
+        DataType::Utf8 => {
+            let mut builder = StringBuilder::new();
+            column.texts(|text| builder.append_option(text));
+            Arc::new(builder.finish())
+        }
+        DataType::LargeUtf8 => {
+            let mut builder = LargeStringBuilder::new();
+            column.texts(|text| builder.append_option(text));
+            Arc::new(builder.finish())
+        }
+        DataType::Binary => {
+            let mut builder = BinaryBuilder::new();
+            column.texts(|text| builder.append_option(text));
+            Arc::new(builder.finish())
+        }
+        DataType::LargeBinary => {
+            let mut builder = LargeBinaryBuilder::new();
+            column.texts(|text| builder.append_option(text));
+            Arc::new(builder.finish())
+        }
+        DataType::BinaryView => {
+            let mut builder = BinaryViewBuilder::new();
+            column.texts(|text| builder.append_option(text));
+            Arc::new(builder.finish())
+        }
+        DataType::Null => new_null_array(&DataType::Null, records.rows()),
+        nested if nested.is_nested() => column.nested()?,
+        _ => column.by_cast()?,
+    })
+}
+
+struct Column<'a, 'b> {
+    records: &'a Records<'a>,
+    field: usize,
+    target: &'a FieldTarget,
+    conversion: Conversion,
+    bad: &'b mut BadRows,
+}
+
+impl Column<'_, '_> {
+    fn integers<T: ArrowPrimitiveType>(&mut self, narrow: impl Fn(i64) -> Option<T::Native>) -> PrimitiveArray<T> {
+        self.primitive(|text| values::integer(text).and_then(&narrow))
+    }
+
+    fn unsigned<T: ArrowPrimitiveType>(&mut self, narrow: impl Fn(u64) -> Option<T::Native>) -> PrimitiveArray<T> {
+        self.primitive(|text| values::unsigned(text).and_then(&narrow))
+    }
+
+    fn primitive<T: ArrowPrimitiveType>(&mut self, parse: impl Fn(&[u8]) -> Option<T::Native>) -> PrimitiveArray<T> {
+        let rows = self.records.rows();
+        let mut array = Vec::with_capacity(rows);
+        let mut nulls = NullBufferBuilder::new(rows);
+        for row in 0..rows {
+            let cell = self.records.cell(row, self.field);
+            let value = parse(self.records.bytes(cell)).or_else(|| self.whole_number(cell, &parse));
+            match value {
+                Some(value) => {
+                    array.push(value);
+                    nulls.append_non_null();
+                }
+                None => {
+                    self.no_value(row, cell, None);
+                    array.push(T::Native::default());
+                    nulls.append_null();
+                }
+            }
+        }
+        PrimitiveArray::new(ScalarBuffer::from(array), nulls.finish())
+    }
+
+    /// A JSON number like `1.0` or `1e3` where a whole number is wanted.
+    #[cold]
+    fn whole_number<V>(&self, cell: Cell, parse: &impl Fn(&[u8]) -> Option<V>) -> Option<V> {
+        if cell.kind() != CellKind::Number {
+            return None;
+        }
+        let value = values::float(self.records.bytes(cell)).filter(|v| v.fract() == 0.0 && v.abs() < 1e19)?;
+        parse(format!("{value:.0}").as_bytes())
+    }
+
+    fn decimals(&mut self, precision: u8, scale: i8) -> Result<PrimitiveArray<Decimal128Type>> {
+        let rows = self.records.rows();
+        let mut array = Vec::with_capacity(rows);
+        let mut nulls = NullBufferBuilder::new(rows);
+        for row in 0..rows {
+            let cell = self.records.cell(row, self.field);
+            match values::decimal(self.records.bytes(cell), precision, scale) {
+                Ok(value) => {
+                    array.push(value);
+                    nulls.append_non_null();
+                }
+                Err(why) => {
+                    self.no_value(row, cell, Some(why));
+                    array.push(0);
+                    nulls.append_null();
+                }
+            }
+        }
+        let array = PrimitiveArray::<Decimal128Type>::new(ScalarBuffer::from(array), nulls.finish());
+        Ok(array.with_precision_and_scale(precision, scale)?)
+    }
+
+    fn booleans(&mut self) -> BooleanArray {
+        let rows = self.records.rows();
+        let mut nulls = NullBufferBuilder::new(rows);
+        let values = BooleanBuffer::collect_bool(rows, |row| {
+            let cell = self.records.cell(row, self.field);
+            let value = values::boolean(self.records.bytes(cell));
+            match value {
+                Some(_) => nulls.append_non_null(),
+                None => {
+                    self.no_value(row, cell, None);
+                    nulls.append_null();
+                }
+            }
+            value.unwrap_or_default()
+        });
+        BooleanArray::new(values, nulls.finish())
+    }
+
+    fn texts(&mut self, mut append: impl FnMut(Option<&str>)) {
+        let mut compact = String::new();
+        for row in 0..self.records.rows() {
+            let cell = self.records.cell(row, self.field);
+            let text = self.records.str(cell);
+            match cell.kind() {
+                CellKind::Null | CellKind::Missing => append(None),
+                CellKind::Text if text.is_empty() && self.conversion.empty_as_null => append(None),
+                CellKind::Nested => {
+                    compact.clear();
+                    json_text::compact(text, &mut compact);
+                    append(Some(&compact));
+                }
+                CellKind::Text | CellKind::Quoted | CellKind::Number => append(Some(text)),
+            }
+        }
+    }
+
+    /// Lists, structs and maps: JSON text, read by Arrow's JSON reader.
+    fn nested(&mut self) -> Result<ArrayRef> {
+        let rows = self.records.rows();
+        match self.nested_rows(0..rows) {
+            Ok(array) => Ok(array),
+            // Some row is no such value: find out which.
+            Err(_) => {
+                let mut arrays = Vec::with_capacity(rows);
+                for row in 0..rows {
+                    arrays.push(self.nested_rows(row..row + 1).unwrap_or_else(|_| {
+                        self.no_value(row, self.records.cell(row, self.field), None);
+                        new_null_array(&self.target.data_type, 1)
+                    }));
+                }
+                let arrays: Vec<&dyn Array> = arrays.iter().map(|a| a.as_ref()).collect();
+                Ok(arrow::compute::concat(&arrays)?)
+            }
+        }
+    }
+
+    fn nested_rows(&self, rows: std::ops::Range<usize>) -> Result<ArrayRef> {
+        let schema = Arc::new(Schema::new(vec![Field::new("v", self.target.data_type.clone(), true)]));
+        let count = rows.len();
+        let mut text = String::new();
+        for row in rows {
+            let cell = self.records.cell(row, self.field);
+            let value = match cell.kind() {
+                CellKind::Null | CellKind::Missing => "null",
+                _ if self.records.str(cell).is_empty() => "null",
+                _ => self.records.str(cell),
+            };
+            text.extend(["{\"v\":", value, "}\n"]);
+        }
+        let mut decoder = ReaderBuilder::new(schema).with_batch_size(count).build_decoder()?;
+        let read = decoder.decode(text.as_bytes())?;
+        let batch = decoder.flush()?.filter(|batch| batch.num_rows() == count && read == text.len());
+        let batch = batch.ok_or_else(|| Error::BadData { message: "not a nested value".into() })?;
+        Ok(Arc::clone(batch.column(0)))
+    }
+
+    /// Types without a reader of their own: what Arrow casts from text.
+    fn by_cast(&mut self) -> Result<ArrayRef> {
+        let mut builder = StringBuilder::new();
+        self.texts(|text| builder.append_option(text));
+        let texts = builder.finish();
+        let options = CastOptions { safe: true, ..CastOptions::default() };
+        let array = cast_with_options(&texts, &self.target.data_type, &options)?;
+        for row in 0..texts.len() {
+            if array.is_null(row) && texts.is_valid(row) {
+                self.no_value(row, self.records.cell(row, self.field), None);
+            }
+        }
+        Ok(array)
+    }
+
+    /// A text without a value: NULL, unless the load is strict and the text was meant to be one.
+    #[cold]
+    fn no_value(&mut self, row: usize, cell: Cell, why: Option<DecimalError>) {
+        let text = self.records.str(cell);
+        let meant = match cell.kind() {
+            CellKind::Null | CellKind::Missing => false,
+            CellKind::Text if text.is_empty() => !self.conversion.empty_as_null,
+            _ => true,
+        };
+        if !self.conversion.strict || !meant {
+            return;
+        }
+        let target = self.target;
+        self.bad.add(row, || {
+            let subject = if why == Some(DecimalError::OutOfRange) { "Decimal" } else { "Value" };
+            let shown: String = text.chars().take(200).collect();
+            format!(
+                "{subject} '{shown}' is out of range. The type of '{}' is {}",
+                target.name,
+                type_name(&target.data_type)
+            )
+        });
+    }
+}
+
+/// A type as users write it.
+pub(super) fn type_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::Boolean => "BOOLEAN".into(),
+        DataType::Int8 => "TINYINT".into(),
+        DataType::Int16 => "SMALLINT".into(),
+        DataType::Int32 => "INT".into(),
+        DataType::Int64 => "BIGINT".into(),
+        DataType::UInt8 => "TINYINT UNSIGNED".into(),
+        DataType::UInt16 => "SMALLINT UNSIGNED".into(),
+        DataType::UInt32 => "INT UNSIGNED".into(),
+        DataType::UInt64 => "BIGINT UNSIGNED".into(),
+        DataType::Float32 => "FLOAT".into(),
+        DataType::Float64 => "DOUBLE".into(),
+        DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+            format!("DECIMAL({precision},{scale})")
+        }
+        DataType::Date32 | DataType::Date64 => "DATE".into(),
+        DataType::Timestamp(..) => "TIMESTAMP".into(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR".into(),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "VARBINARY".into(),
+        other => other.to_string(),
+    }
+}
