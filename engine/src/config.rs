@@ -37,6 +37,8 @@ pub struct EngineSettings {
     pub fold_after: Duration,
     /// Idle transactions are rolled back after this.
     pub transaction_idle_max: Duration,
+    /// What the SQL function `version()` answers.
+    pub version_text: String,
 }
 
 impl EngineSettings {
@@ -64,6 +66,7 @@ impl EngineSettings {
             retention: Duration::from_secs(24 * 3600),
             fold_after: Duration::from_secs(30),
             transaction_idle_max: Duration::from_secs(4 * 3600),
+            version_text: concat!("basalt ", env!("CARGO_PKG_VERSION")).into(),
         }
     }
 }

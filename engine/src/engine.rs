@@ -1,64 +1,145 @@
 //! The façade: holds the parts and opens the doors. No logic lives here.
 
-use crate::{ByteStream, EngineSettings, LoadReport, LoadRequest, Principal, QueryHandle, QueryRequest, Result, Session};
+use crate::{
+    ByteStream, EngineSettings, Error, LoadReport, LoadRequest, Principal, QueryHandle, QueryRequest, Result, Session,
+    functions::Functions,
+    load, metrics,
+    parts::Parts,
+    query::{self, Registry},
+    runtime::Runtime,
+    session, statement, system,
+    tasks::Supervisor,
+};
+use basalt_meta::{Catalog, CatalogSettings, Clock, SystemClock};
+use basalt_storage::Storage;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+/// How often results that nobody asks for are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 
 /// One database server without a network. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Engine {}
+pub struct Engine {
+    parts: Arc<Parts>,
+}
 
 impl Engine {
     /// Opens the data directory, recovers, starts the background tasks.
-    pub async fn open(_settings: EngineSettings) -> Result<Self> {
-        todo!()
+    pub async fn open(settings: EngineSettings) -> Result<Self> {
+        Self::open_at(settings, Arc::new(SystemClock)).await
+    }
+
+    /// Like [`Engine::open`], with a clock of the caller's.
+    pub async fn open_at(settings: EngineSettings, clock: Arc<dyn Clock>) -> Result<Self> {
+        metrics::describe();
+        let functions = Functions::new();
+        let runtime = Runtime::start(&settings, functions.clone())?;
+        let directory = settings.data_dir.join("meta");
+        let opening =
+            runtime.cpu().spawn_blocking(move || Catalog::open(&directory, CatalogSettings::default(), clock));
+        let catalog = opening.await.map_err(|source| Error::internal("opening the catalogue failed", source))??;
+        let storage = Storage::open(settings.storage.clone(), catalog.clone(), runtime.cpu().clone()).await?;
+        runtime.serve(storage.object_store());
+        let orphans = storage.remove_orphans().await?;
+        if !orphans.removed.is_empty() {
+            tracing::info!(files = orphans.removed.len(), "files of interrupted writes were removed");
+        }
+        let parts = Arc::new(Parts {
+            queries: Registry::new(&settings),
+            settings,
+            catalog,
+            storage,
+            runtime,
+            functions,
+            chunks: Default::default(),
+            transactions: Default::default(),
+            table_locks: Default::default(),
+            loads: Default::default(),
+            tasks: Supervisor::default(),
+        });
+        system::create_default_database(&parts).await?;
+        parts.tasks.start(&parts);
+        start_sweeper(&parts);
+        Ok(Self { parts })
     }
 
     pub fn settings(&self) -> &EngineSettings {
-        todo!()
+        &self.parts.settings
     }
 
     /// Checks a user's password.
-    pub async fn authenticate(&self, _user: &str, _password: &str) -> Result<Principal> {
-        todo!()
+    pub async fn authenticate(&self, user: &str, password: &str) -> Result<Principal> {
+        self.parts.settings.users.verify(user, password)
     }
 
-    /// Starts a statement. Errors found before it runs (syntax, names, permissions) are returned here; later ones by
-    /// the handle's pages.
-    pub async fn query(&self, _request: QueryRequest) -> Result<QueryHandle> {
-        todo!()
+    /// Starts a statement. Errors found before it runs (syntax, names, permissions) are returned here (inside a
+    /// transaction, by the handle, which also says what became of the transaction); later ones by the handle's pages.
+    pub async fn query(&self, request: QueryRequest) -> Result<QueryHandle> {
+        query::start(&self.parts, request).await
     }
 
     /// The living (or recently closed) query with this id, if `principal` may see it: its own, or any for an admin.
-    pub fn find_query(&self, _principal: &Principal, _id: &str) -> Result<QueryHandle> {
-        todo!()
+    pub fn find_query(&self, principal: &Principal, id: &str) -> Result<QueryHandle> {
+        self.parts.queries.find_for(principal, id)
     }
 
     /// Ends what belongs to a client session: its open transaction is rolled back, its queries are closed.
-    pub async fn end_session(&self, _session: &Session) -> Result<()> {
-        todo!()
+    pub async fn end_session(&self, session: &Session) -> Result<()> {
+        if !session.id.is_empty() {
+            self.parts.queries.end_session(&session.principal, &session.id);
+        }
+        if let crate::TransactionState::Active(id) | crate::TransactionState::Failed(id) = session.transaction {
+            statement::roll_back(&self.parts, &session.principal, id).await;
+        }
+        Ok(())
     }
 
     /// Checks that a session could be used: the database exists, the settings are known and well-formed.
-    pub fn check_session(&self, _session: &Session) -> Result<()> {
-        todo!()
+    pub fn check_session(&self, session: &Session) -> Result<()> {
+        for (name, value) in &session.settings {
+            session::known_value(name, value)?;
+        }
+        let context = query::open_context(&self.parts, session.clone())?;
+        context.database(&session.database).map(|_| ())
     }
 
     /// Value of a setting in force for a session (session, then global, then default).
-    pub fn setting(&self, _session: &Session, _name: &str) -> Result<String> {
-        todo!()
+    pub fn setting(&self, session: &Session, name: &str) -> Result<String> {
+        session::value_in_force(name, &session.settings, &self.parts.catalog.snapshot().settings())
     }
 
     /// Loads a stream of rows into a table, all or none, once per label.
-    pub async fn load(&self, _request: LoadRequest, _body: ByteStream) -> Result<LoadReport> {
-        todo!()
+    pub async fn load(&self, request: LoadRequest, body: ByteStream) -> Result<LoadReport> {
+        load::run(&self.parts, request, body).await
     }
 
     /// The log of bad rows of a recent load: one line per row.
-    pub fn rejected_rows(&self, _principal: &Principal, _log: &str) -> Option<String> {
-        todo!()
+    pub fn rejected_rows(&self, principal: &Principal, log: &str) -> Option<String> {
+        self.parts.loads.rejected_rows(principal, log)
     }
 
     /// Stops accepting, waits for what runs (at most `grace`), closes the catalogue.
-    pub async fn shutdown(&self, _grace: std::time::Duration) -> Result<()> {
-        todo!()
+    pub async fn shutdown(&self, grace: Duration) -> Result<()> {
+        self.parts.queries.shut_down(grace).await;
+        self.parts.tasks.stop(grace).await;
+        let catalog = self.parts.catalog.clone();
+        let closing = self.parts.runtime.cpu().spawn_blocking(move || catalog.close());
+        closing.await.map_err(|source| Error::internal("closing the catalogue failed", source))??;
+        Ok(())
     }
+}
+
+/// Drops results that nobody asks for, as long as the engine lives.
+fn start_sweeper(parts: &Arc<Parts>) {
+    let weak: Weak<Parts> = Arc::downgrade(parts);
+    parts.runtime.spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            let Some(parts) = weak.upgrade() else { return };
+            parts.queries.sweep();
+        }
+    });
 }

@@ -54,12 +54,19 @@ pub enum Error {
     TableExists { name: String },
     #[error("view `{name}` exists already")]
     ViewExists { name: String },
+    #[error("table engine `{name}` is not supported (there is one engine, FUSE)")]
+    UnknownEngine { name: String },
+    #[error("invalid table option `{name}`: {reason}")]
+    TableOption { name: String, reason: String },
     /// A value could not be computed: overflow, bad cast, division by zero. Names the value.
     #[error("{message}")]
     Evaluation { message: String },
     /// Input data could not be read: names the row or line.
     #[error("{message}")]
     BadData { message: String },
+    /// More rows of a load were bad than tolerated: nothing was loaded. The report has the counts and the log's name.
+    #[error("too many filtered rows")]
+    TooManyBadRows { report: Box<crate::LoadReport> },
     #[error("{message}")]
     InvalidArgument { message: String },
     #[error("unsupported: {what}")]
@@ -98,10 +105,19 @@ pub enum Error {
     ShuttingDown,
     /// Ours to fix. The source goes to the log; clients see the request id.
     #[error("internal error: {message}")]
-    Internal { message: String, #[source] source: Option<Arc<dyn std::error::Error + Send + Sync>> },
+    Internal {
+        message: String,
+        #[source]
+        source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+    },
 }
 
 impl Error {
+    /// A failure that is ours to fix.
+    pub(crate) fn internal(message: impl Into<String>, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Error::Internal { message: message.into(), source: Some(Arc::new(source)) }
+    }
+
     /// What the caller should do about it.
     pub fn kind(&self) -> ErrorKind {
         use ErrorKind::*;
@@ -114,7 +130,9 @@ impl Error {
             | Error::SettingValue { .. }
             | Error::Evaluation { .. }
             | Error::BadData { .. }
+            | Error::TooManyBadRows { .. }
             | Error::InvalidArgument { .. }
+            | Error::TableOption { .. }
             | Error::TransactionFailed
             | Error::QueryClosed { .. } => InvalidInput,
             Error::UnknownDatabase { .. }
@@ -124,7 +142,7 @@ impl Error {
             | Error::PageOutOfRange { .. }
             | Error::TransactionGone { .. } => NotFound,
             Error::DatabaseExists { .. } | Error::TableExists { .. } | Error::ViewExists { .. } => AlreadyExists,
-            Error::Unsupported { .. } => Unsupported,
+            Error::Unsupported { .. } | Error::UnknownEngine { .. } => Unsupported,
             Error::Unauthenticated { .. } => Unauthenticated,
             Error::PermissionDenied { .. } => PermissionDenied,
             Error::Conflict { .. } => Conflict,
@@ -135,5 +153,56 @@ impl Error {
             Error::ShuttingDown => Unavailable,
             Error::Internal { .. } => Internal,
         }
+    }
+}
+
+/// What the catalogue refuses, as the user of a statement or load should understand it.
+impl From<basalt_meta::Error> for Error {
+    fn from(error: basalt_meta::Error) -> Self {
+        use basalt_meta::Error as Meta;
+        match error {
+            Meta::DatabaseExists { name } => Error::DatabaseExists { name },
+            Meta::TableExists { name } => Error::TableExists { name },
+            Meta::Conflict { table, reason } => Error::Conflict { message: format!("table `{table}`: {reason}") },
+            Meta::NoDatabase { .. } | Meta::NoTable { .. } => Error::Conflict { message: error.to_string() },
+            Meta::LabelUsed { record } => {
+                Error::Conflict { message: format!("label `{}` was used by another load", record.label.name) }
+            }
+            Meta::HistoryGone { .. } | Meta::NotYet { .. } => Error::NoSuchVersion { message: error.to_string() },
+            Meta::Damaged { .. } | Meta::CommitsMissing { .. } => Error::Corrupt { message: error.to_string() },
+            Meta::Closed => Error::ShuttingDown,
+            Meta::Io(source) if source.kind() == std::io::ErrorKind::StorageFull => Error::NoSpace,
+            other => Error::internal(format!("the catalogue failed: {other}"), other),
+        }
+    }
+}
+
+/// What happened to bytes, as the user of a statement or load should understand it.
+impl From<basalt_storage::Error> for Error {
+    fn from(error: basalt_storage::Error) -> Self {
+        use basalt_storage::Error as Storage;
+        match error {
+            Storage::Meta(inner) => inner.into(),
+            Storage::NoSpace => Error::NoSpace,
+            Storage::Io(source) if source.kind() == std::io::ErrorKind::StorageFull => Error::NoSpace,
+            Storage::Damaged { .. } | Storage::Missing { .. } => Error::Corrupt { message: error.to_string() },
+            Storage::UnsupportedType { column, data_type } => {
+                Error::Unsupported { what: format!("column `{column}` of type {data_type}") }
+            }
+            Storage::Cancelled => Error::Cancelled { reason: "background work was stopped".into() },
+            other => Error::internal(format!("storage failed: {other}"), other),
+        }
+    }
+}
+
+impl From<datafusion::common::DataFusionError> for Error {
+    fn from(error: datafusion::common::DataFusionError) -> Self {
+        crate::plan::explain(error)
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        crate::plan::explain(error.into())
     }
 }

@@ -23,6 +23,8 @@ mod table;
 mod tasks;
 mod write;
 
+pub use basalt_meta::{Clock, SystemClock};
+pub use basalt_storage::Compression as StorageCompression;
 pub use config::EngineSettings;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind};

@@ -1,7 +1,8 @@
 //! The parts of one running engine, shared by every operation.
 
 use crate::{
-    EngineSettings, functions::Functions, query::Registry, runtime::Runtime, statement::Transactions, write::TableLocks,
+    EngineSettings, functions::Functions, query::Registry, runtime::Runtime, statement::Transactions,
+    table::ChunkCache, write::TableLocks,
 };
 use basalt_meta::Catalog;
 use basalt_storage::Storage;
@@ -16,6 +17,8 @@ pub(crate) struct Parts {
     pub runtime: Runtime,
     /// The functions SQL may call.
     pub functions: Functions,
+    /// Statistics of segments as columns, for planning.
+    pub chunks: ChunkCache,
     /// Running and recently finished queries.
     pub queries: Registry,
     pub transactions: Transactions,

@@ -1,1 +1,151 @@
+//! The functions SQL may call: the query library's own (none of which reads files or the environment), and ours.
+//!
+//! The list is closed: a name that is not here is unknown. Functions whose answer depends on the session
+//! (`database()`, `version()`…) are made per statement, in [`session_function`].
 
+mod arithmetic;
+mod calendar;
+mod constant;
+mod numbers;
+mod sum;
+
+pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
+pub(crate) use constant::session_function;
+
+use datafusion::{
+    catalog::TableFunctionImpl,
+    execution::SessionStateDefaults,
+    functions::all_default_functions,
+    functions_aggregate::all_default_aggregate_functions,
+    functions_nested::{all_default_higher_order_functions, all_default_nested_functions},
+    functions_window::all_default_window_functions,
+    logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF, planner::ExprPlanner},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The closed list. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Functions {
+    lists: Arc<Lists>,
+}
+
+#[derive(Debug)]
+struct Lists {
+    scalar: Vec<Arc<ScalarUDF>>,
+    higher_order: Vec<Arc<HigherOrderUDF>>,
+    aggregate: Vec<Arc<AggregateUDF>>,
+    window: Vec<Arc<WindowUDF>>,
+    table: BTreeMap<&'static str, Arc<dyn TableFunctionImpl>>,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+/// What `system.functions` tells of one function.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct FunctionInfo {
+    pub name: String,
+    pub is_aggregate: bool,
+    pub description: String,
+    pub syntax: String,
+    pub example: String,
+}
+
+impl Functions {
+    pub fn new() -> Self {
+        let mut scalar = all_default_functions();
+        scalar.extend(all_default_nested_functions());
+        // The library's `version` names itself; ours is made per session.
+        scalar.retain(|f| f.name() != "version");
+        scalar.extend(calendar::functions());
+        let mut aggregate = all_default_aggregate_functions();
+        aggregate.retain(|f| f.name() != "sum");
+        aggregate.push(sum::checked_sum());
+        let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(arithmetic::DividePlanner)];
+        planners.extend(SessionStateDefaults::default_expr_planners());
+        let lists = Lists {
+            scalar,
+            higher_order: all_default_higher_order_functions(),
+            aggregate,
+            window: all_default_window_functions(),
+            table: numbers::functions(),
+            planners,
+        };
+        Self { lists: Arc::new(lists) }
+    }
+
+    pub fn scalar(&self) -> &[Arc<ScalarUDF>] {
+        &self.lists.scalar
+    }
+
+    pub fn higher_order(&self) -> &[Arc<HigherOrderUDF>] {
+        &self.lists.higher_order
+    }
+
+    pub fn aggregate(&self) -> &[Arc<AggregateUDF>] {
+        &self.lists.aggregate
+    }
+
+    pub fn window(&self) -> &[Arc<WindowUDF>] {
+        &self.lists.window
+    }
+
+    /// The table function called `name` (lower case).
+    pub fn table(&self, name: &str) -> Option<&Arc<dyn TableFunctionImpl>> {
+        self.lists.table.get(name)
+    }
+
+    pub fn table_names(&self) -> impl Iterator<Item = &'static str> {
+        self.lists.table.keys().copied()
+    }
+
+    pub fn planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.lists.planners
+    }
+
+    /// All functions in name order.
+    pub fn list(&self) -> Vec<FunctionInfo> {
+        let mut list = Vec::new();
+        for f in self.scalar() {
+            let doc =
+                f.documentation().map(|d| (d.description.clone(), d.syntax_example.clone(), d.sql_example.clone()));
+            describe(&mut list, f.name(), f.aliases(), false, doc);
+        }
+        for f in self.aggregate() {
+            let doc =
+                f.documentation().map(|d| (d.description.clone(), d.syntax_example.clone(), d.sql_example.clone()));
+            describe(&mut list, f.name(), f.aliases(), true, doc);
+        }
+        for f in self.window() {
+            let doc =
+                f.documentation().map(|d| (d.description.clone(), d.syntax_example.clone(), d.sql_example.clone()));
+            describe(&mut list, f.name(), f.aliases(), false, doc);
+        }
+        for name in self.table_names() {
+            describe(&mut list, name, &[], false, None);
+        }
+        for name in constant::NAMES {
+            describe(&mut list, name, &[], false, None);
+        }
+        list.sort();
+        list.dedup_by(|a, b| a.name == b.name);
+        list
+    }
+}
+
+fn describe(
+    list: &mut Vec<FunctionInfo>,
+    name: &str,
+    aliases: &[String],
+    is_aggregate: bool,
+    doc: Option<(String, String, Option<String>)>,
+) {
+    let (description, syntax, example) = doc.unwrap_or_default();
+    for name in std::iter::once(name).chain(aliases.iter().map(String::as_str)) {
+        list.push(FunctionInfo {
+            name: name.to_owned(),
+            is_aggregate,
+            description: description.clone(),
+            syntax: syntax.clone(),
+            example: example.clone().unwrap_or_default(),
+        });
+    }
+}

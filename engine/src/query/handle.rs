@@ -1,13 +1,19 @@
 //! A started query: its state, progress, pages and end.
 
-use super::ResultPage;
+use super::{ResultPage, registry::Register, shared::Shared};
 use crate::{Error, Principal, Result, Session, SessionEffect};
 use arrow::datatypes::SchemaRef;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// A started query. Cheap to clone; the engine's registry holds one until the query is closed or expires.
 #[derive(Debug, Clone)]
-pub struct QueryHandle {}
+pub struct QueryHandle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) register: Weak<Register>,
+}
 
 /// Where a query stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,78 +58,88 @@ pub struct QueryStats {
 
 impl QueryHandle {
     pub fn id(&self) -> &str {
-        todo!()
+        &self.shared.key.id
     }
 
     pub fn principal(&self) -> &Principal {
-        todo!()
+        &self.shared.principal
     }
 
     pub fn state(&self) -> QueryState {
-        todo!()
+        self.shared.state()
     }
 
     /// The result's columns; `None` until planned, an empty schema for statements without a result set.
     pub fn schema(&self) -> Option<SchemaRef> {
-        todo!()
+        self.shared.schema()
     }
 
     /// Whether the statement yields rows; `None` until planned.
     pub fn has_result_set(&self) -> Option<bool> {
-        todo!()
+        self.shared.has_result_set()
     }
 
     /// Page `number`, waiting at most `wait` for it. `Ok(None)`: nothing yet, ask again for the same number. The page
     /// served last can be asked for again; others are `Error::PageOutOfRange`; after the end, an empty page. A failed
     /// query returns its error here and from [`QueryHandle::error`].
-    pub async fn page(&self, _number: u64, _wait: Duration) -> Result<Option<Arc<ResultPage>>> {
-        todo!()
+    pub async fn page(&self, number: u64, wait: Duration) -> Result<Option<Arc<ResultPage>>> {
+        let page = self.shared.page(number, wait).await;
+        if self.shared.is_drained()
+            && let Some(register) = self.register.upgrade()
+        {
+            register.drained(&self.shared);
+        }
+        page
     }
 
     /// Number of data pages served so far.
     pub fn pages_served(&self) -> u64 {
-        todo!()
+        self.shared.served()
     }
 
     pub fn stats(&self) -> QueryStats {
-        todo!()
+        self.shared.counters.stats()
     }
 
     pub fn error(&self) -> Option<Error> {
-        todo!()
+        self.shared.error()
     }
 
     pub fn warnings(&self) -> Vec<String> {
-        todo!()
+        self.shared.warnings()
     }
 
     /// The session after the statement (also after a failed one: a transaction may have failed with it).
     pub fn session(&self) -> Session {
-        todo!()
+        self.shared.session()
     }
 
     /// What the statement changed in its session.
     pub fn effect(&self) -> Option<SessionEffect> {
-        todo!()
+        self.shared.effect()
     }
 
     /// How long an untouched result is kept.
     pub fn result_timeout(&self) -> Duration {
-        todo!()
+        self.shared.result_timeout
     }
 
     /// Marks the result as still wanted (heartbeats).
     pub fn touch(&self) {
-        todo!()
+        self.shared.touch()
     }
 
     /// Stops the query (if it runs) and frees its pages. Idempotent; the first reason stays.
-    pub fn close(&self, _reason: CloseReason) {
-        todo!()
+    pub fn close(&self, reason: CloseReason) {
+        if self.shared.close(reason)
+            && let Some(register) = self.register.upgrade()
+        {
+            register.closed(&self.shared, reason);
+        }
     }
 
     /// Why it was closed, once it is.
     pub fn closed(&self) -> Option<CloseReason> {
-        todo!()
+        self.shared.closed()
     }
 }

@@ -1,0 +1,67 @@
+//! Functions without arguments whose answer is the session's: `database()`, `current_user()`, `version()`…
+//! Each is made for one statement with its answer inside, so planning folds it into a literal.
+
+use crate::Session;
+use datafusion::{
+    arrow::datatypes::DataType,
+    common::{Result, ScalarValue},
+    logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+};
+use std::sync::Arc;
+
+/// Names that [`session_function`] answers.
+pub(super) const NAMES: &[&str] = &[
+    "connection_id",
+    "currentdatabase",
+    "current_catalog",
+    "current_database",
+    "current_role",
+    "current_user",
+    "database",
+    "schema",
+    "user",
+    "version",
+];
+
+/// The session function called `name` (lower case), with the answer for `session`.
+pub(crate) fn session_function(name: &str, session: &Session, version: &str) -> Option<Arc<ScalarUDF>> {
+    let value = match name {
+        "version" => version.to_owned(),
+        "database" | "currentdatabase" | "current_database" | "schema" => session.database.clone(),
+        "current_user" | "user" => format!("'{}'@'%'", session.principal.name),
+        "current_catalog" => "default".to_owned(),
+        "current_role" => format!("{:?}", session.principal.role).to_lowercase(),
+        "connection_id" => session.id.clone(),
+        _ => return None,
+    };
+    Some(Arc::new(ScalarUDF::from(Constant { name: name.to_owned(), value, signature: signature() })))
+}
+
+fn signature() -> Signature {
+    Signature::nullary(Volatility::Immutable)
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Constant {
+    name: String,
+    value: String,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Constant {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        Ok(ColumnarValue::Scalar(ScalarValue::Utf8View(Some(self.value.clone()))))
+    }
+}

@@ -1,0 +1,206 @@
+//! What one statement sees and changes, and the doors to planning it.
+
+use super::{
+    explain, expression,
+    naming::Names,
+    planner,
+    prepare::{self, Prepared},
+    resolve::{self, Resolver},
+    session::PlanningSession,
+    timetravel,
+};
+use crate::{
+    Error, Result, Session,
+    parts::Parts,
+    query::Counters,
+    session::Settings,
+    sql::SqlLimits,
+    statement::Transaction,
+    table::{PositionsTable, SegmentTable},
+};
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use basalt_meta::{Database, Snapshot, Table, TableKind, TableSnapshot};
+use chrono::{DateTime, Utc};
+use datafusion::{
+    catalog::TableProvider,
+    execution::{SendableRecordBatchStream, TaskContext},
+    logical_expr::LogicalPlan,
+    physical_expr::PhysicalExpr,
+    physical_plan::{ExecutionPlan, execute_stream},
+    sql::sqlparser::ast,
+};
+use std::{collections::HashMap, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+/// Everything one statement sees and changes: one snapshot of all tables (inside a transaction the transaction's, with
+/// its own writes on top), the session, and where to count progress.
+#[derive(Debug)]
+pub(crate) struct StatementContext {
+    pub parts: Arc<Parts>,
+    /// Changed by USE, SET, BEGIN…; the caller takes it back at the end.
+    pub session: Session,
+    /// Session, global and default settings, resolved and parsed.
+    pub settings: Settings,
+    pub snapshot: Snapshot,
+    pub transaction: Option<Arc<Transaction>>,
+    pub query_id: String,
+    pub cancel: CancellationToken,
+    pub counters: Arc<Counters>,
+    pub parameters: Option<crate::Parameters>,
+}
+
+/// A table a statement named.
+#[derive(Debug, Clone)]
+pub(crate) struct ResolvedTable {
+    pub database: Arc<Database>,
+    pub table: TableSnapshot,
+}
+
+/// A query ready to run. `schema` has the names and nullability the client sees.
+#[derive(Debug)]
+pub(crate) struct PlannedQuery {
+    pub schema: SchemaRef,
+    pub logical: LogicalPlan,
+    pub physical: Arc<dyn ExecutionPlan>,
+}
+
+impl StatementContext {
+    /// Finds `[database.]table`; unquoted parts are case-insensitive. Inside a transaction, with its own writes.
+    pub fn table(&self, name: &ast::ObjectName) -> Result<ResolvedTable> {
+        let (database, table) = resolve::split_name(name, &self.session.database)?;
+        resolve::table(self, &database, &table)
+    }
+
+    pub fn database(&self, name: &str) -> Result<Arc<Database>> {
+        resolve::database(self, name)
+    }
+
+    /// The statement's time: what now() answers, everywhere in it.
+    pub fn now(&self) -> DateTime<Utc> {
+        let micros = self.counters.started_at().0;
+        DateTime::from_timestamp_micros(micros).unwrap_or_default()
+    }
+
+    /// Plans a SELECT (or VALUES, WITH …): names are resolved, constants folded, views expanded.
+    pub async fn plan_query(&self, query: &ast::Query) -> Result<PlannedQuery> {
+        self.plan_query_over(query, Vec::new()).await
+    }
+
+    /// Like `plan_query`, with extra relations visible under given names (DML plans use this for the rows of
+    /// their target with positions).
+    pub async fn plan_query_over(
+        &self,
+        query: &ast::Query,
+        relations: Vec<(String, Arc<dyn TableProvider>)>,
+    ) -> Result<PlannedQuery> {
+        let (plan, names) = self.logical_plan(query, relations)?;
+        let session = self.planning_session();
+        let (logical, physical) = planner::lower(&session, plan).await.map_err(explain)?;
+        let schema = names.apply(logical.schema().as_arrow());
+        Ok(PlannedQuery { schema, logical, physical })
+    }
+
+    /// The logical plan of a query, not yet optimised, and the names of its columns.
+    pub fn logical_plan(
+        &self,
+        query: &ast::Query,
+        relations: Vec<(String, Arc<dyn TableProvider>)>,
+    ) -> Result<(LogicalPlan, Names)> {
+        let Prepared { query, names, versions } = prepare::prepare(query, self.parameters.as_ref())?;
+        let mut relations: HashMap<String, Arc<dyn TableProvider>> = relations.into_iter().collect();
+        for version in versions {
+            let table = timetravel::resolve(self, &version)?;
+            relations.insert(version.relation, self.provider(&table)?);
+        }
+        let session = self.planning_session();
+        let resolver = Resolver::new(self, &session, &self.session.database, &relations);
+        let plan = resolver.plan(query).map_err(|error| self.with_hint(explain(error)))?;
+        Ok((plan, names))
+    }
+
+    /// Optimises and lowers a logical plan.
+    pub async fn lower(&self, plan: LogicalPlan) -> Result<PlannedQuery> {
+        let session = self.planning_session();
+        let (logical, physical) = planner::lower(&session, plan).await.map_err(explain)?;
+        let schema = Arc::new(logical.schema().as_arrow().clone());
+        Ok(PlannedQuery { schema, logical, physical })
+    }
+
+    /// Runs a plan on the CPU threads: cancelled with the statement, progress counted, memory from the pool.
+    pub fn run(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
+        self.counters.watch(&plan);
+        let _cpu = self.parts.runtime.cpu().enter();
+        let stream = execute_stream(plan, self.task_context()).map_err(explain)?;
+        Ok(crate::query::until_cancelled(stream, self.cancel.clone()))
+    }
+
+    /// What an execution plan needs to run.
+    pub fn task_context(&self) -> Arc<TaskContext> {
+        let state = self.planning_session();
+        let config = state.state().config().clone();
+        let runtime = self.parts.runtime.env().clone();
+        let none = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Arc::new(TaskContext::new(None, self.query_id.clone(), config, none.0, none.1, none.2, none.3, runtime))
+    }
+
+    /// The rows of a table, all columns under their user names, for SELECT.
+    pub fn provider(&self, table: &ResolvedTable) -> Result<Arc<dyn TableProvider>> {
+        if matches!(table.table.table().kind, TableKind::View { .. }) {
+            return Err(Error::Unsupported { what: format!("`{}` is a view, not a table", table.table.table().name) });
+        }
+        let schema = self.user_schema(table.table.table());
+        let provider = SegmentTable::new(self.parts.clone(), table.table.clone(), schema, self.counters.clone());
+        Ok(Arc::new(provider))
+    }
+
+    /// The live rows of a table with two more columns that say where each row stands: [`super::SEGMENT_COLUMN`]
+    /// (UInt32, index into `TableSnapshot::iter`) and [`super::ROW_COLUMN`] (UInt32, position in the segment).
+    pub fn positions(&self, table: &ResolvedTable) -> Result<Arc<dyn TableProvider>> {
+        let schema = self.user_schema(table.table.table());
+        let provider = PositionsTable::new(self.parts.clone(), table.table.clone(), &schema, self.counters.clone());
+        Ok(Arc::new(provider))
+    }
+
+    /// A physical expression from SQL text over columns of `schema` (defaults, partition expressions, load mappings).
+    /// Only scalar expressions: no subqueries, aggregates or windows. Functions like now() have the statement's time.
+    pub fn expression(&self, sql: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+        let limits = self.sql_limits();
+        let ast = crate::sql::parse_expression(sql, limits)?;
+        self.expression_ast(&ast, schema)
+    }
+
+    /// Same from an AST.
+    pub fn expression_ast(&self, expr: &ast::Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+        expression::physical(self, expr, schema)
+    }
+
+    /// Schema of a table's rows under user names, in column order.
+    pub fn user_schema(&self, table: &Table) -> SchemaRef {
+        let fields = table.columns.iter().map(|c| Field::new(&c.name, c.data_type.clone(), c.nullable));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    pub fn sql_limits(&self) -> SqlLimits {
+        let settings = &self.parts.settings;
+        SqlLimits { bytes: settings.sql_bytes_max, depth: settings.sql_depth_max }
+    }
+
+    pub(super) fn planning_session(&self) -> PlanningSession {
+        let state = self.parts.runtime.planner(self.parts.runtime.default_key());
+        PlanningSession::new(state, self.now())
+    }
+
+    /// Adds the nearest known name to "unknown function".
+    fn with_hint(&self, error: Error) -> Error {
+        let Error::UnknownFunction { name, hint } = error else {
+            return error;
+        };
+        if !hint.is_empty() {
+            return Error::UnknownFunction { name, hint };
+        }
+        let functions = &self.parts.functions;
+        let known: Vec<String> = functions.list().into_iter().map(|f| f.name).collect();
+        let hint = super::failure::nearest(&name, known.iter().map(String::as_str));
+        Error::UnknownFunction { name, hint }
+    }
+}

@@ -1,0 +1,321 @@
+//! Names to things: databases, tables, views, functions, over the statement's snapshot.
+
+use super::{
+    ResolvedTable, StatementContext, explain,
+    prepare::{self, Prepared},
+    session::PlanningSession,
+    types::Types,
+};
+use crate::{Error, Result, functions::session_function, system};
+use arrow::datatypes::{DataType, SchemaRef};
+use basalt_meta::{Database, Table, TableKind};
+use datafusion::{
+    catalog::{Session, TableFunctionArgs, TableProvider},
+    common::{DFSchema, DataFusionError, Result as PlanResult, TableReference},
+    config::ConfigOptions,
+    datasource::{cte_worktable::CteWorkTable, provider_as_source},
+    execution::context::SQLOptions,
+    logical_expr::{
+        AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
+        planner::{ContextProvider, ExprPlanner, TypePlanner},
+    },
+    sql::{
+        planner::{ParserOptions, PlannerContext, SqlToRel},
+        sqlparser::ast::{self, ObjectNamePart},
+    },
+};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+/// How deep views may refer to views.
+const VIEW_DEPTH_MAX: usize = 16;
+
+/// A name as written: exact when quoted, else lower case.
+#[derive(Debug, Clone)]
+pub(super) struct Name {
+    pub text: String,
+    pub quoted: bool,
+}
+
+impl Name {
+    fn plain(text: &str) -> Self {
+        Self { text: text.to_owned(), quoted: false }
+    }
+}
+
+/// `[database.]table` of a statement.
+pub(super) fn split_name(name: &ast::ObjectName, database: &str) -> Result<(Name, Name)> {
+    let unusual = || Error::Semantic { message: format!("`{name}` is not the name of a table") };
+    let mut parts = Vec::with_capacity(2);
+    for part in &name.0 {
+        let ObjectNamePart::Identifier(ident) = part else {
+            return Err(unusual());
+        };
+        parts.push(Name { text: super::naming::folded(ident), quoted: ident.quote_style.is_some() });
+    }
+    match <[Name; 2]>::try_from(parts) {
+        Ok([database, table]) => Ok((database, table)),
+        Err(mut parts) if parts.len() == 1 => {
+            // The session's database is known by its exact name.
+            Ok((Name { text: database.to_owned(), quoted: true }, parts.remove(0)))
+        }
+        // A catalogue in front: there is only one.
+        Err(mut parts) if parts.len() == 3 && parts[0].text.eq_ignore_ascii_case("default") => {
+            let table = parts.remove(2);
+            Ok((parts.remove(1), table))
+        }
+        Err(_) => Err(unusual()),
+    }
+}
+
+/// The live database of this name; unquoted names also match in another case.
+pub(super) fn database(context: &StatementContext, name: &str) -> Result<Arc<Database>> {
+    find_database(context, &Name::plain(name))
+}
+
+fn find_database(context: &StatementContext, name: &Name) -> Result<Arc<Database>> {
+    if let Some(found) = context.snapshot.database(&name.text) {
+        return Ok(found);
+    }
+    if let Some(system) = system::database(&name.text) {
+        return Ok(system);
+    }
+    let mut alike =
+        context.snapshot.databases().into_iter().filter(|d| !name.quoted && d.name.eq_ignore_ascii_case(&name.text));
+    match (alike.next(), alike.next()) {
+        (Some(found), None) => Ok(found),
+        _ => Err(Error::UnknownDatabase { name: name.text.clone() }),
+    }
+}
+
+/// The live table of this name, with the transaction's own writes on top.
+pub(super) fn table(context: &StatementContext, database: &Name, name: &Name) -> Result<ResolvedTable> {
+    let database = find_database(context, database)?;
+    let unknown = || Error::UnknownTable { database: database.name.clone(), name: name.text.clone() };
+    let found = match context.snapshot.table(database.id, &name.text) {
+        Some(found) => found,
+        None if name.quoted => return Err(unknown()),
+        None => {
+            let mut alike = context
+                .snapshot
+                .tables(database.id)
+                .into_iter()
+                .filter(|t| t.table().name.eq_ignore_ascii_case(&name.text));
+            match (alike.next(), alike.next()) {
+                (Some(found), None) => found,
+                _ => return Err(unknown()),
+            }
+        }
+    };
+    let table = match &context.transaction {
+        Some(transaction) => transaction.overlay(&found)?,
+        None => found,
+    };
+    Ok(ResolvedTable { database, table })
+}
+
+/// Resolves names for the query library while it plans one query (or one view's query).
+pub(super) struct Resolver<'a> {
+    context: &'a StatementContext,
+    session: &'a PlanningSession,
+    /// Where unqualified names are looked up.
+    database: &'a str,
+    relations: &'a HashMap<String, Arc<dyn TableProvider>>,
+    depth: usize,
+}
+
+impl<'a> Resolver<'a> {
+    pub fn new(
+        context: &'a StatementContext,
+        session: &'a PlanningSession,
+        database: &'a str,
+        relations: &'a HashMap<String, Arc<dyn TableProvider>>,
+    ) -> Self {
+        Self { context, session, database, relations, depth: 0 }
+    }
+
+    /// The logical plan of a prepared query: reads only.
+    pub fn plan(&self, query: ast::Query) -> PlanResult<LogicalPlan> {
+        let planner = SqlToRel::new_with_options(self, parser_options());
+        let plan = planner.sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+        let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+        reads.verify_plan(&plan)?;
+        Ok(plan)
+    }
+
+    /// An expression over columns of `schema`.
+    pub fn expression(&self, expr: ast::Expr, schema: &DFSchema) -> PlanResult<Expr> {
+        let planner = SqlToRel::new_with_options(self, parser_options());
+        planner.sql_to_expr(expr, schema, &mut PlannerContext::new())
+    }
+
+    fn source(&self, reference: &TableReference) -> Result<Arc<dyn TableSource>> {
+        if let TableReference::Bare { table } = reference
+            && let Some(relation) = self.relations.get(table.as_ref())
+        {
+            return Ok(provider_as_source(relation.clone()));
+        }
+        let name = Name::plain(reference.table());
+        let database = match reference.schema() {
+            Some(schema) => Name::plain(schema),
+            None => Name { text: self.database.to_owned(), quoted: true },
+        };
+        if let Some(provider) = system::provider(self.context, &database.text, &name.text)? {
+            return Ok(provider_as_source(provider));
+        }
+        let resolved = table(self.context, &database, &name)?;
+        let record = resolved.table.table();
+        match &record.kind {
+            TableKind::View { query, database } => self.view(record, query, database),
+            TableKind::Table => Ok(provider_as_source(self.context.provider(&resolved)?)),
+        }
+    }
+
+    /// A view as the plan of its query, under the view's column names.
+    fn view(&self, view: &Table, text: &str, database: &str) -> Result<Arc<dyn TableSource>> {
+        if self.depth >= VIEW_DEPTH_MAX {
+            let message = format!("view `{}` refers to other views more than {VIEW_DEPTH_MAX} deep", view.name);
+            return Err(Error::Semantic { message });
+        }
+        let query = crate::sql::parse_query(text, self.context.sql_limits())?;
+        let Prepared { query, names, versions } = prepare::prepare(&query, None)?;
+        let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
+        for version in versions {
+            let table = super::timetravel::resolve(self.context, &version)?;
+            relations.insert(version.relation, self.context.provider(&table)?);
+        }
+        let inner = Resolver {
+            context: self.context,
+            session: self.session,
+            database,
+            relations: &relations,
+            depth: self.depth + 1,
+        };
+        let plan = inner.plan(query).map_err(explain)?;
+        let found = names.apply(plan.schema().as_arrow());
+        let declared: Vec<String> = if view.columns.len() == found.fields().len() {
+            view.columns.iter().map(|c| c.name.clone()).collect()
+        } else if view.columns.is_empty() {
+            found.fields().iter().map(|f| f.name().clone()).collect()
+        } else {
+            let message = format!(
+                "view `{}` has {} columns, but its query now yields {}",
+                view.name,
+                view.columns.len(),
+                found.fields().len()
+            );
+            return Err(Error::Semantic { message });
+        };
+        let columns = plan.schema().columns().into_iter().zip(declared).map(|(c, name)| Expr::Column(c).alias(name));
+        let columns: Vec<Expr> = columns.collect();
+        let plan = LogicalPlanBuilder::from(plan).project(columns).and_then(|b| b.build()).map_err(explain)?;
+        Ok(Arc::new(ViewSource { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
+    }
+}
+
+fn parser_options() -> ParserOptions {
+    ParserOptions::new().with_parse_float_as_decimal(true)
+}
+
+/// A view: planning puts its plan in the place of its name.
+struct ViewSource {
+    schema: SchemaRef,
+    plan: LogicalPlan,
+}
+
+impl TableSource for ViewSource {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn get_logical_plan(&'_ self) -> Option<Cow<'_, LogicalPlan>> {
+        Some(Cow::Borrowed(&self.plan))
+    }
+}
+
+impl ContextProvider for Resolver<'_> {
+    fn get_table_source(&self, name: TableReference) -> PlanResult<Arc<dyn TableSource>> {
+        self.source(&name).map_err(|error| DataFusionError::External(Box::new(error)))
+    }
+
+    fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> PlanResult<Arc<dyn TableSource>> {
+        let unknown = || Error::UnknownFunction { name: name.to_owned(), hint: String::new() };
+        let functions = &self.context.parts.functions;
+        let function =
+            functions.table(&name.to_lowercase()).ok_or_else(|| DataFusionError::External(Box::new(unknown())))?;
+        let args = fold(self.session, args)?;
+        let provider = function.call_with_args(TableFunctionArgs::new(&args, self.session as &dyn Session))?;
+        Ok(provider_as_source(provider))
+    }
+
+    fn create_cte_work_table(&self, name: &str, schema: SchemaRef) -> PlanResult<Arc<dyn TableSource>> {
+        Ok(provider_as_source(Arc::new(CteWorkTable::new(name, schema))))
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        self.context.parts.functions.planners()
+    }
+
+    fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
+        Some(Arc::new(Types))
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        if let Some(found) = self.session.scalar_functions().get(name) {
+            return Some(found.clone());
+        }
+        if name == "today" {
+            return self.session.scalar_functions().get("current_date").cloned();
+        }
+        let version = &self.context.parts.settings.version_text;
+        session_function(name, &self.context.session, version)
+    }
+
+    fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {
+        self.session.higher_order_functions().get(name).cloned()
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        self.session.aggregate_functions().get(name).cloned()
+    }
+
+    fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {
+        self.session.window_functions().get(name).cloned()
+    }
+
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        self.session.config_options()
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        self.session.scalar_functions().keys().cloned().collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        self.session.higher_order_functions().keys().cloned().collect()
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        self.session.aggregate_functions().keys().cloned().collect()
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        self.session.window_functions().keys().cloned().collect()
+    }
+}
+
+/// Arguments of table functions as literals, where they are constants.
+fn fold(session: &PlanningSession, args: Vec<Expr>) -> PlanResult<Vec<Expr>> {
+    use datafusion::{logical_expr::simplify::SimplifyContext, optimizer::simplify_expressions::ExprSimplifier};
+    let schema = Arc::new(DFSchema::empty());
+    let context = SimplifyContext::builder()
+        .with_schema(schema.clone())
+        .with_config_options(session.state().config_options().clone())
+        .with_query_execution_start_time(session.execution_props().query_execution_start_time)
+        .build();
+    let simplifier = ExprSimplifier::new(context);
+    args.into_iter().map(|arg| simplifier.simplify(simplifier.coerce(arg, &schema)?)).collect()
+}
