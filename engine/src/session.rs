@@ -1,5 +1,11 @@
 //! A session: who asks, in which database, with which settings, inside which transaction. Plain data that travels
 //! with every request, because clients of some protocols carry it themselves.
+//!
+//! The table of settings is in `settings`.
+
+mod settings;
+
+pub(crate) use settings::{Definition, Settings, definition, definitions, known_value, value_in_force, Values};
 
 use crate::Principal;
 use std::collections::BTreeMap;
@@ -17,7 +23,7 @@ pub struct Session {
 }
 
 /// Identifies an open transaction in the engine's registry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TransactionId(pub u64);
 
 /// Where the session stands.

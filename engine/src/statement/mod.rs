@@ -1,26 +1,177 @@
 //! What each kind of statement does, given its context: one file per family. SELECT is planned in `plan`; everything
 //! else is here.
 
-use crate::{Result, plan::StatementContext, sql::Statement, SessionEffect};
-use datafusion::{arrow::datatypes::SchemaRef, execution::SendableRecordBatchStream};
+mod alter;
+mod assign;
+mod change;
+mod columns;
+mod database;
+mod delete;
+mod describe;
+mod explain;
+mod insert;
+mod literals;
+mod merge;
+mod outcome;
+mod rewrite;
+mod select;
+mod settings;
+mod show;
+mod table;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod update;
+mod view;
 
-/// How a statement ended (or how its rows will come).
-pub(crate) enum Outcome {
-    /// Rows follow.
-    Rows { schema: SchemaRef, stream: SendableRecordBatchStream },
-    /// No result set.
-    Done,
-}
+pub(crate) use outcome::Outcome;
+pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle};
+
+use crate::{
+    Access, Error, Result, SessionEffect, TransactionState,
+    plan::StatementContext,
+    session::Settings,
+    sql::{ShowWhat, Statement},
+};
+use basalt_meta::{Changes, Edit, Precondition, Version};
+use std::collections::BTreeMap;
 
 /// Runs one statement. Changes of the session are made on `context.session`; `effect` says what they were.
-pub(crate) async fn execute(_context: &mut StatementContext, _statement: Statement) -> Result<(Outcome, Option<SessionEffect>)> {
-    todo!()
+///
+/// Permissions are decided here and nowhere below. An error inside a transaction rolls it back.
+pub(crate) async fn execute(
+    context: &mut StatementContext,
+    statement: Statement,
+) -> Result<(Outcome, Option<SessionEffect>)> {
+    context.session.principal.require(access(&statement))?;
+    transaction::admit(context, &statement)?;
+    let result = run(context, statement).await;
+    if result.is_err() {
+        transaction::fail(context).await;
+    }
+    result
 }
 
-/// Open SQL transactions by id.
-#[derive(Debug, Default)]
-pub(crate) struct Transactions {}
+/// What a statement needs to be allowed.
+fn access(statement: &Statement) -> Access {
+    use Statement as S;
+    match statement {
+        S::Explain { statement, .. } | S::WithSettings { statement, .. } => access(statement),
+        S::Show(show) if show.what == ShowWhat::Users => Access::Admin,
+        S::Query(_)
+        | S::Show(_)
+        | S::ShowCreateDatabase { .. }
+        | S::ShowCreateTable { .. }
+        | S::Describe { .. }
+        | S::Use { .. }
+        | S::Begin
+        | S::Commit
+        | S::Rollback
+        | S::KillQuery { .. } => Access::Read,
+        S::Set { global, .. } | S::Unset { global, .. } => {
+            if *global {
+                Access::Admin
+            } else {
+                Access::Read
+            }
+        }
+        S::CreateDatabase { or_replace: false, .. }
+        | S::CreateTable(_)
+        | S::AlterTable(_)
+        | S::DropTable { .. }
+        | S::UndropTable { .. }
+        | S::TruncateTable { .. }
+        | S::RenameTables { .. }
+        | S::OptimizeTable { .. }
+        | S::AnalyzeTable { .. }
+        | S::CreateView(_)
+        | S::DropView { .. }
+        | S::Insert(_)
+        | S::Update(_)
+        | S::Delete(_)
+        | S::Merge(_) => Access::Write,
+        S::CreateDatabase { or_replace: true, .. }
+        | S::DropDatabase { .. }
+        | S::UndropDatabase { .. }
+        | S::Vacuum { .. } => Access::Admin,
+    }
+}
 
-/// One open transaction: its snapshot and its staged writes.
-#[derive(Debug)]
-pub(crate) struct Transaction {}
+async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Outcome, Option<SessionEffect>)> {
+    use Statement as S;
+    let outcome = match statement {
+        S::Query(query) => {
+            let planned = context.plan_query(&query).await?;
+            let stream = context.run(planned.physical)?;
+            Outcome::Rows { schema: planned.schema, stream }
+        }
+        S::Explain { mode, statement } => explain::explain(context, mode, *statement).await?,
+        S::WithSettings { settings, statement } => {
+            context.settings = with_settings(context, settings)?;
+            return Box::pin(run(context, *statement)).await;
+        }
+
+        S::CreateDatabase { name, if_not_exists, or_replace, comment } => {
+            database::create(context, &name, if_not_exists, or_replace, comment).await?
+        }
+        S::DropDatabase { name, if_exists } => database::drop(context, &name, if_exists).await?,
+        S::UndropDatabase { name } => database::undrop(context, &name).await?,
+        S::ShowCreateDatabase { name } => describe::create_database(context, &name)?,
+
+        S::CreateTable(create) => table::create(context, *create).await?,
+        S::AlterTable(alter) => alter::alter(context, *alter).await?,
+        S::DropTable { name, if_exists } => table::drop(context, &name, if_exists).await?,
+        S::UndropTable { name } => table::undrop(context, &name).await?,
+        S::RenameTables { pairs, if_exists } => table::rename(context, pairs, if_exists).await?,
+        S::OptimizeTable { name, action } => table::optimize(context, &name, action).await?,
+        S::AnalyzeTable { name } => table::analyze(context, &name)?,
+        S::Vacuum { name } => table::vacuum(context, name.as_ref()).await?,
+        S::ShowCreateTable { name } => describe::create_table(context, &name)?,
+        S::Describe { name } => describe::describe(context, &name).await?,
+
+        S::CreateView(create) => view::create(context, *create).await?,
+        S::DropView { name, if_exists } => view::drop(context, &name, if_exists).await?,
+
+        changing @ (S::TruncateTable { .. } | S::Insert(_) | S::Update(_) | S::Delete(_) | S::Merge(_)) => {
+            change::apply(context, &changing).await?
+        }
+
+        S::Begin => transaction::begin(context)?,
+        S::Commit => transaction::commit(context).await?,
+        S::Rollback => transaction::rollback(context).await?,
+
+        S::Set { settings, global } => return settings::set(context, settings, global).await,
+        S::Unset { names, global } => return settings::unset(context, names, global).await,
+        S::Use { database } => return settings::use_database(context, &database),
+        S::KillQuery { id } => settings::kill(context, &id)?,
+        S::Show(show) => show::show(context, *show).await?,
+    };
+    Ok((outcome, None))
+}
+
+/// The settings in force with some of them changed for this statement only.
+fn with_settings(context: &StatementContext, changed: Vec<(String, String)>) -> Result<Settings> {
+    let mut session: BTreeMap<String, String> = context.session.settings.clone();
+    for (name, value) in changed {
+        let (definition, value) = crate::session::known_value(&name, &value)?;
+        session.insert(definition.name.to_string(), value);
+    }
+    Ok(Settings::resolve(&session, &context.snapshot.settings()))
+}
+
+/// Statements that change what exists take effect at once and cannot be rolled back, so they are refused inside a
+/// transaction.
+fn refuse_in_transaction(context: &StatementContext, what: &str) -> Result<()> {
+    match context.session.transaction {
+        TransactionState::AutoCommit => Ok(()),
+        TransactionState::Active(_) | TransactionState::Failed(_) => {
+            Err(Error::Unsupported { what: format!("{what} inside a transaction (COMMIT or ROLLBACK first)") })
+        }
+    }
+}
+
+/// Commits changes of what exists.
+async fn commit(context: &StatementContext, edits: Vec<Edit>, preconditions: Vec<Precondition>) -> Result<Version> {
+    let at = context.parts.catalog.clock().now();
+    Ok(context.parts.catalog.commit(Changes { preconditions, edits, at }).await?.version)
+}

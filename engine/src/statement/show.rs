@@ -1,0 +1,201 @@
+//! SHOW: each kind is a query over a system table, built as a tree.
+
+use super::{
+    Outcome,
+    select::{and, binary, column, equals, everything, exact, from_one, named, object_name, relation, select, text},
+};
+use crate::{
+    Result,
+    plan::StatementContext,
+    sql::{Show, ShowFilter, ShowWhat, ident_name, name_parts},
+};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, SelectItem, TableAlias,
+    TableFactor,
+};
+
+pub(super) async fn show(context: &StatementContext, show: Show) -> Result<Outcome> {
+    if show.what == ShowWhat::Engines {
+        let row = ["FUSE", "Columnar segments in the catalogue's own storage"].map(|s| Some(s.to_string())).to_vec();
+        return Outcome::texts(&["Engine", "Comment"], vec![row]);
+    }
+    let query = query(context, &show)?;
+    let planned = context.plan_query(&query).await?;
+    let stream = context.run(planned.physical)?;
+    Ok(Outcome::Rows { schema: planned.schema, stream })
+}
+
+/// A list made of a system table.
+struct Listing {
+    table: [&'static str; 2],
+    /// Column of the system table (none: all) and its name in the result.
+    columns: Vec<(&'static str, String)>,
+    condition: Option<Expr>,
+    /// The column LIKE applies to and rows are ordered by, as the result names it.
+    name: String,
+}
+
+fn query(context: &StatementContext, show: &Show) -> Result<Query> {
+    let listing = listing(context, show)?;
+    let projection: Vec<SelectItem> = match listing.columns.is_empty() {
+        true => vec![everything()],
+        false => listing.columns.iter().map(|(from, to)| named(column(from), to)).collect(),
+    };
+    let inner = select(projection, vec![from_one(relation(object_name(&listing.table), None))], listing.condition);
+    let derived = TableFactor::Derived {
+        lateral: false,
+        subquery: Box::new(inner),
+        alias: Some(TableAlias { explicit: true, name: exact("listed"), columns: Vec::new(), at: None }),
+        sample: None,
+    };
+    let condition = match &show.filter {
+        Some(ShowFilter::Like(pattern)) => Some(Expr::Like {
+            negated: false,
+            any: false,
+            expr: Box::new(column(&listing.name)),
+            pattern: Box::new(text(pattern)),
+            escape_char: None,
+        }),
+        Some(ShowFilter::Where(expr)) => Some(expr.clone()),
+        None => None,
+    };
+    let mut query = select(vec![everything()], vec![from_one(derived)], condition);
+    if !matches!(show.what, ShowWhat::Columns { .. } | ShowWhat::Processes) {
+        query.order_by = Some(ordered_by(&listing.name));
+    }
+    if let Some(limit) = &show.limit {
+        query.limit_clause =
+            Some(LimitClause::LimitOffset { limit: Some(limit.clone()), offset: None, limit_by: Vec::new() });
+    }
+    Ok(query)
+}
+
+fn ordered_by(name: &str) -> OrderBy {
+    let by = OrderByExpr {
+        expr: column(name),
+        options: OrderByOptions { asc: None, nulls_first: None },
+        with_fill: None,
+    };
+    OrderBy { kind: OrderByKind::Expressions(vec![by]), interpolate: None }
+}
+
+fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
+    let database = match &show.database {
+        Some(ident) => context.database(&ident_name(ident))?.name.clone(),
+        None => context.session.database.clone(),
+    };
+    let of_database = || equals(column("database"), text(&database));
+    let own = |columns: &[(&'static str, &str)]| columns.iter().map(|(from, to)| (*from, (*to).to_string())).collect();
+    Ok(match &show.what {
+        ShowWhat::Databases => {
+            let name = "databases_in_default".to_string();
+            let columns = match show.full {
+                true => vec![("catalog", "Catalog".into()), ("owner", "Owner".into()), ("name", name.clone())],
+                false => vec![("name", name.clone())],
+            };
+            let live = Expr::IsNull(Box::new(column("dropped_on")));
+            Listing { table: ["system", "databases"], columns, condition: Some(live), name }
+        }
+        ShowWhat::Tables { history } => tables(show.full, *history, &database, of_database()),
+        ShowWhat::TableStatus => Listing {
+            table: ["system", "tables"],
+            columns: own(&[
+                ("name", "Name"),
+                ("engine", "Engine"),
+                ("num_rows", "Rows"),
+                ("data_size", "Data_length"),
+                ("index_size", "Index_length"),
+                ("created_on", "Create_time"),
+                ("updated_on", "Update_time"),
+                ("comment", "Comment"),
+            ]),
+            condition: Some(and(Some(of_database()), Expr::IsNull(Box::new(column("dropped_on"))))),
+            name: "Name".into(),
+        },
+        ShowWhat::Views => {
+            let name = format!("Views_in_{database}");
+            let columns = match show.full {
+                true => own(&[("name", &name), ("database", "Database"), ("view_query", "view_query")]),
+                false => vec![("name", name.clone())],
+            };
+            Listing { table: ["system", "views"], columns, condition: Some(of_database()), name }
+        }
+        ShowWhat::Columns { table } => columns(context, show, table)?,
+        ShowWhat::Settings => Listing {
+            table: ["system", "settings"],
+            columns: own(&["name", "value", "default", "range", "level", "description", "type"].map(|n| (n, n))),
+            condition: None,
+            name: "name".into(),
+        },
+        ShowWhat::Processes => whole("processes", "id"),
+        ShowWhat::Functions => whole("functions", "name"),
+        ShowWhat::Metrics => whole("metrics", "metric"),
+        ShowWhat::Users => whole("users", "name"),
+        ShowWhat::Engines => whole("engines", "Engine"),
+    })
+}
+
+fn whole(table: &'static str, name: &str) -> Listing {
+    Listing { table: ["system", table], columns: Vec::new(), condition: None, name: name.to_string() }
+}
+
+fn tables(full: bool, history: bool, database: &str, of_database: Expr) -> Listing {
+    let name = if full { "tables".to_string() } else { format!("Tables_in_{database}") };
+    let mut columns = vec![("name", name.clone())];
+    if full {
+        columns.extend(
+            [
+                ("table_type", "table_type"),
+                ("database", "database"),
+                ("catalog", "catalog"),
+                ("owner", "owner"),
+                ("engine", "engine"),
+                ("cluster_by", "cluster_by"),
+                ("created_on", "create_time"),
+                ("num_rows", "num_rows"),
+                ("data_size", "data_size"),
+                ("data_compressed_size", "data_compressed_size"),
+                ("index_size", "index_size"),
+            ]
+            .map(|(from, to)| (from, to.to_string())),
+        );
+    }
+    let condition = if history {
+        columns.push(("dropped_on", "drop_time".into()));
+        of_database
+    } else {
+        and(Some(of_database), Expr::IsNull(Box::new(column("dropped_on"))))
+    };
+    Listing { table: ["system", "tables"], columns, condition: Some(condition), name }
+}
+
+fn columns(context: &StatementContext, show: &Show, table: &datafusion::sql::sqlparser::ast::ObjectName) -> Result<Listing> {
+    let (qualifier, ident) = name_parts(table)?;
+    let database = match qualifier.or(show.database.as_ref()) {
+        Some(ident) => context.database(&ident_name(ident))?.name.clone(),
+        None => context.session.database.clone(),
+    };
+    let named = datafusion::sql::sqlparser::ast::ObjectName::from(vec![exact(&database), ident.clone()]);
+    let name = match context.table(&named) {
+        Ok(found) => found.table.table().name.clone(),
+        // Tables of the server itself are not in the catalogue; a name that is nowhere is an error.
+        Err(error) if context.snapshot.database(&database).is_some() => return Err(error),
+        Err(_) => ident_name(ident),
+    };
+    let mut listed = vec![
+        ("name", "Field".to_string()),
+        ("data_type", "Type".to_string()),
+        ("is_nullable", "Null".to_string()),
+        ("default_expression", "Default".to_string()),
+        ("default_kind", "Extra".to_string()),
+    ];
+    if show.full {
+        listed.push(("comment", "Comment".to_string()));
+    }
+    let of_table = binary(
+        equals(column("database"), text(&database)),
+        BinaryOperator::And,
+        equals(column("table"), text(&name)),
+    );
+    Ok(Listing { table: ["system", "columns"], columns: listed, condition: Some(of_table), name: "Field".into() })
+}
