@@ -30,7 +30,7 @@ SORT_KEYS = {
 
 def generate(suite, size, fmt):
     """Directory with the suite's tables as `fmt` (csv: `|` between fields, no header; or parquet)."""
-    directory = DATA / f"{suite}-{size:g}"
+    directory = DATA / f"{suite}-{size:.12g}"
     command = {"tpch": ["tpch", "--scale", str(size)], "clickbench": ["hits", "--rows", str(int(size))],
                "ssb": ["ssb", "--scale", str(size)], "ssb-flat": ["ssb", "--scale", str(size)]}[suite]
     missing = [t for t in TABLES[suite] if not (directory / f"{t}.{fmt}").exists()]

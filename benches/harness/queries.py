@@ -30,3 +30,8 @@ def lower_columns(sql, directory, tables):
     return "".join(part if part.startswith("'") else
                    re.sub(r"[A-Za-z_]\w*", lambda m: m[0].lower() if m[0].lower() in names else m[0], part)
                    for part in parts)
+
+
+def plain_intervals(sql):
+    """`INTERVAL 3 MONTH` for `INTERVAL '3' MONTH`: older grammars know only the former."""
+    return re.sub(r"INTERVAL\s+'(\d+)'\s+", r"INTERVAL \1 ", sql, flags=re.IGNORECASE)

@@ -93,7 +93,7 @@ class Bench:
     # Suites.
 
     def query_suite(self, suite, size):
-        title = f"{suite} {size:g}"
+        title = f"{suite} {size:.12g}"
         self.say(f"{title}: Basalt over HTTP, then its peers")
         data.generate(suite, size, "parquet")
         with self.server(suite) as server:
@@ -176,7 +176,7 @@ class Bench:
         title = f"point read, {orders:,} orders"
         self.say(title)
         scale = orders / 1_500_000
-        directory = data.DATA / f"tpch-{scale:g}"
+        directory = data.DATA / f"tpch-{scale:.12g}"
         for fmt in ("csv", "parquet"):
             if not (directory / f"orders.{fmt}").exists():
                 subprocess.run([data.BIN / "basalt-datagen", "tpch", "--scale", str(scale), "--format", fmt, "--out",

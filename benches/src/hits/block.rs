@@ -27,7 +27,6 @@ pub(crate) struct Shape {
     rows: u64,
     seed: u64,
     users: u64,
-    pages: u64,
     /// Running share of rows per counter, and the counter's id.
     counters: Arc<Vec<(f64, i32)>>,
 }
@@ -38,9 +37,9 @@ struct Hit {
     second: i64,
     user: u64,
     host: u64,
+    /// Number of the page within its counter.
     page: u64,
-    referer_host: u64,
-    referer_page: u64,
+    referer: Option<u64>,
     phrase: u64,
     phone: usize,
     watch: i64,
@@ -64,7 +63,7 @@ impl Shape {
                 (sum, id)
             })
             .collect();
-        Self { rows, seed, users: (rows / 6).max(10), pages: (rows / 5).max(100), counters: Arc::new(counters) }
+        Self { rows, seed, users: (rows / 6).max(10), counters: Arc::new(counters) }
     }
 
     /// Rows of block `index`.
@@ -88,16 +87,17 @@ impl Shape {
         let progress = ((place - begin) / (end - begin)).clamp(0.0, 0.999_999);
         let day = (progress * 31.0) as i64;
         let visitor = rng.skewed(self.users, 2);
-        let host = if rng.chance(1) { rng.below(2) } else { 4 + mix(counter as u64) % 3 + rng.skewed(2000, 6) };
-        let referred = !rng.chance(180);
+        // A counter has one or two hosts and, over the month, a page for every three hits.
+        let host = if rng.chance(1) { rng.below(2) } else { 4 + mix(counter as u64) % 3000 + rng.below(2) };
+        let pages = ((end - begin) * self.rows as f64 / 3.0) as u64;
+        let referer = if rng.chance(180) { None } else { Some(rng.skewed((self.rows / 6).max(100), 2)) };
         Hit {
             counter,
             second: JULY + day * DAY + (rng.below(DAY as u64) as i64),
             user: visitor,
             host,
-            page: rng.skewed(self.pages, 3),
-            referer_host: if referred { 2 + rng.skewed(3000, 5) } else { u64::MAX },
-            referer_page: rng.skewed(self.pages, 4),
+            page: rng.skewed(pages.max(5), 2),
+            referer,
             phrase: if rng.chance(131) { 1 + rng.skewed((self.rows / 16).max(50), 3) } else { 0 },
             phone: if rng.chance(60) { 1 + rng.skewed(PHONES.len() as u64, 2) as usize } else { 0 },
             watch: (rng.next() >> 1) as i64,
@@ -137,11 +137,11 @@ impl Shape {
             "advengineid" => numbers(column.kind, hits.iter().map(|_| draw(Draw::Rarely(6, 60), rng))),
             "refererhash" => number(&|h| referer_hash(h)),
             "urlhash" => number(&|h| url_hash(h)),
-            "title" => text(hits, |h, to| words::title(h.page ^ u64::from(h.counter as u32), to)),
-            "url" => text(hits, |h, to| words::url(h.host, h.page, to)),
+            "title" => text(hits, |h, to| words::title(page_id(h), to)),
+            "url" => text(hits, |h, to| words::url(h.host, page_id(h), to)),
             "referer" => text(hits, |h, to| {
-                if h.referer_host != u64::MAX {
-                    words::url(h.referer_host, h.referer_page, to);
+                if let Some(page) = h.referer {
+                    words::url(referer_host(page), page, to);
                 }
             }),
             "searchphrase" => text(hits, |h, to| {
@@ -159,12 +159,26 @@ fn user_id(user: u64) -> i64 {
     if user == 0 { KNOWN_USER } else { (mix(user) >> 1) as i64 }
 }
 
+/// A page among those of all counters.
+fn page_id(hit: &Hit) -> u64 {
+    (hit.counter as u64) << 24 | hit.page
+}
+
+/// A fifth of the referers are search engines.
+fn referer_host(page: u64) -> u64 {
+    if page % 5 == 0 { page / 5 % 4 } else { 4 + mix(page) % 3000 }
+}
+
 fn url_hash(hit: &Hit) -> i64 {
-    if hit.page == 0 { KNOWN_URL_HASH } else { mix(hit.page ^ (hit.host << 40)) as i64 }
+    if hit.page == 0 { KNOWN_URL_HASH } else { mix(page_id(hit) ^ (hit.host << 50)) as i64 }
 }
 
 fn referer_hash(hit: &Hit) -> i64 {
-    if hit.referer_page == 0 { KNOWN_REFERER_HASH } else { mix(hit.referer_page ^ (hit.referer_host << 32)) as i64 }
+    match hit.referer {
+        None => 0,
+        Some(page) if page < 20 => KNOWN_REFERER_HASH,
+        Some(page) => mix(page ^ 0x7e) as i64,
+    }
 }
 
 fn draw(how: Draw, rng: &mut SplitMix) -> i64 {

@@ -124,5 +124,5 @@ pub(crate) fn title(page: u64, to: &mut String) {
         to.push_str("Google ");
     }
     phrase(page % 4000, 8, to);
-    write!(to, " - {}", page % 50_000).expect("writing to a string cannot fail");
+    write!(to, " - {}", page % 1_000_003).expect("writing to a string cannot fail");
 }
