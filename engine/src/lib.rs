@@ -7,6 +7,8 @@
 mod config;
 mod engine;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod functions;
 mod load;
 mod metrics;
