@@ -8,6 +8,9 @@
 use basalt_meta::{Location, SegmentView, TableSnapshot};
 use std::collections::{BTreeMap, HashSet};
 
+/// Inputs of one merge, at most: each costs memory while it is read.
+const INPUTS_MAX: usize = 128;
+
 /// Segments of one partition that should become one sorted run.
 #[derive(Debug, Clone)]
 pub struct CompactionSpec {
@@ -108,7 +111,7 @@ fn batch_size(views: &[&SegmentView], fan_in: usize, target_rows: u64) -> usize 
         rows += view.live_rows();
         rows <= target_rows
     });
-    within.count().clamp(fan_in, views.len())
+    within.count().min(INPUTS_MAX).clamp(fan_in, views.len())
 }
 
 fn has_many_deletions(view: &SegmentView, policy: &CompactionPolicy) -> bool {

@@ -1,7 +1,7 @@
 //! The memory all writers share. Rows are reserved when they are taken and released when they are encoded.
 //!
 //! No deadlock: a writer that must wait first seals everything it holds, and sealed rows are released by encoding,
-//! which itself reserves nothing. No starvation by an idle writer: each may hold only its share unsealed.
+//! which itself reserves nothing. No starvation by idle writers: each may hold only its share unsealed.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,6 @@ const UNIT_BYTES: usize = 1 << 10;
 pub(crate) struct Budget {
     units: Arc<Semaphore>,
     total_units: usize,
-    writers: AtomicUsize,
     peak_units: AtomicUsize,
 }
 
@@ -36,11 +35,10 @@ impl Budget {
     pub(crate) fn new(bytes: usize) -> Arc<Self> {
         let total_units = (bytes / UNIT_BYTES).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         let units = Arc::new(Semaphore::new(total_units));
-        Arc::new(Self { units, total_units, writers: AtomicUsize::new(0), peak_units: AtomicUsize::new(0) })
+        Arc::new(Self { units, total_units, peak_units: AtomicUsize::new(0) })
     }
 
     pub(crate) fn join(self: &Arc<Self>) -> WriterShare {
-        self.writers.fetch_add(1, Ordering::Relaxed);
         WriterShare { budget: Arc::clone(self) }
     }
 
@@ -48,11 +46,6 @@ impl Budget {
     #[cfg(test)]
     pub(crate) fn peak_bytes(&self) -> usize {
         self.peak_units.load(Ordering::Relaxed) * UNIT_BYTES
-    }
-
-    #[cfg(test)]
-    pub(crate) fn writers(&self) -> usize {
-        self.writers.load(Ordering::Relaxed)
     }
 
     /// A single batch larger than the whole budget counts as the whole: it waits until it is alone.
@@ -68,10 +61,10 @@ impl Budget {
 }
 
 impl WriterShare {
-    /// Bytes this writer may hold before it should seal some: all writers' shares leave one share for encoding.
-    pub(crate) fn bytes(&self) -> usize {
-        let writers = self.budget.writers.load(Ordering::Relaxed);
-        self.budget.total_units * UNIT_BYTES / (writers + 1)
+    /// Bytes this writer should hold unsealed at most, when it holds `held` now: a part of what is left. So however
+    /// many writers sit idle on their share, something is left for the next one.
+    pub(crate) fn bytes(&self, held: usize) -> usize {
+        (self.budget.units.available_permits() * UNIT_BYTES + held) / 4
     }
 
     pub(crate) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
@@ -84,11 +77,5 @@ impl WriterShare {
         let units = self.budget.units_of(bytes);
         let permit = Arc::clone(&self.budget.units).acquire_many_owned(units).await;
         self.budget.reserved(permit.expect("the semaphore is never closed"))
-    }
-}
-
-impl Drop for WriterShare {
-    fn drop(&mut self) {
-        self.budget.writers.fetch_sub(1, Ordering::Relaxed);
     }
 }

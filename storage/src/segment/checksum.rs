@@ -10,7 +10,8 @@ pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 
 /// Passes bytes on to `inner` and keeps their checksums.
 pub(crate) struct ChecksumWriter<W> {
-    inner: W,
+    /// None once taken.
+    inner: Option<W>,
     bytes: u64,
     block_crcs: Vec<u32>,
     block_crc: u32,
@@ -29,15 +30,22 @@ pub(crate) struct FileSums {
 impl<W: Write> ChecksumWriter<W> {
     pub(crate) fn new(inner: W) -> Self {
         let hash = Xxh3::new();
-        Self { inner, bytes: 0, block_crcs: Vec::new(), block_crc: 0, block_filled: 0, hash }
+        Self { inner: Some(inner), bytes: 0, block_crcs: Vec::new(), block_crc: 0, block_filled: 0, hash }
     }
 
-    pub(crate) fn finish(mut self) -> (W, FileSums) {
+    /// Ends the file: the writer below, and what is known of the bytes that went to it. `None` the second time.
+    pub(crate) fn take(&mut self) -> Option<(W, FileSums)> {
+        let inner = self.inner.take()?;
         if self.block_filled > 0 {
             self.block_crcs.push(self.block_crc);
         }
-        let detail = SegmentDetail { block_crcs: self.block_crcs, block_bytes: BLOCK_BYTES as u32 };
-        (self.inner, FileSums { bytes: self.bytes, checksum: self.hash.digest128(), detail })
+        let block_crcs = std::mem::take(&mut self.block_crcs);
+        let detail = SegmentDetail { block_crcs, block_bytes: BLOCK_BYTES as u32 };
+        Some((inner, FileSums { bytes: self.bytes, checksum: self.hash.digest128(), detail }))
+    }
+
+    fn open(&mut self) -> io::Result<&mut W> {
+        self.inner.as_mut().ok_or_else(|| io::Error::other("written to after its end"))
     }
 
     fn add(&mut self, mut bytes: &[u8]) {
@@ -58,13 +66,13 @@ impl<W: Write> ChecksumWriter<W> {
 
 impl<W: Write> Write for ChecksumWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(bytes)?;
+        let written = self.open()?.write(bytes)?;
         self.add(&bytes[..written]);
         Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.inner.as_mut().map_or(Ok(()), W::flush)
     }
 }
 
@@ -89,7 +97,7 @@ mod tests {
                 writer.write_all(now).unwrap();
                 rest = later;
             }
-            let (written, sums) = writer.finish();
+            let (written, sums) = writer.take().unwrap();
             prop_assert_eq!(&written, &all);
             prop_assert_eq!(sums.checksum, checksum(&all));
             let blocks: Vec<u32> = all.chunks(BLOCK_BYTES).map(crc32c::crc32c).collect();

@@ -125,7 +125,8 @@ fn count(sums: &FileSums, rows: usize) {
 
 fn close(mut writer: FileWriter) -> Result<(NewObject, FileSums, ParquetMetaData)> {
     let metadata = writer.finish().map_err(parquet_error)?;
-    let (object, sums) = writer.into_inner().map_err(parquet_error)?.finish();
+    // `finish` has flushed everything through; `into_inner` would write a second footer.
+    let (object, sums) = writer.inner_mut().take().expect("a file is closed once");
     Ok((object, sums, metadata))
 }
 

@@ -14,7 +14,7 @@ use parquet::{
     basic::{Compression as ParquetCompression, Encoding, ZstdLevel},
     file::{
         metadata::SortingColumn,
-        properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder},
+        properties::{EnabledStatistics, WriterProperties},
     },
     schema::types::ColumnPath,
 };
@@ -43,7 +43,8 @@ pub(crate) fn properties(settings: &StorageSettings, table: &Table, run: &Run) -
         }
         let path = ColumnPath::from(field.name().as_str());
         if !pays_dictionary(&run.sample(index, SAMPLE_ROWS)?, run.rows(), rows_per_group)? {
-            builder = without_dictionary(builder, path, field.data_type());
+            builder = builder.set_column_dictionary_enabled(path.clone(), false);
+            builder = builder.set_column_encoding(path, Encoding::PLAIN);
         }
     }
     for column in bloom_columns(table) {
@@ -63,14 +64,6 @@ fn compression(compression: Compression) -> ParquetCompression {
         Compression::Lz4 => ParquetCompression::LZ4_RAW,
         Compression::Zstd1 => ParquetCompression::ZSTD(ZstdLevel::try_new(1).expect("1 is a level")),
     }
-}
-
-fn without_dictionary(
-    builder: WriterPropertiesBuilder,
-    path: ColumnPath,
-    _data_type: &DataType,
-) -> WriterPropertiesBuilder {
-    builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, Encoding::PLAIN)
 }
 
 /// The sort key as the footer states it: leaf numbers. Only a prefix of flat columns can be told.

@@ -132,8 +132,7 @@ impl Run {
         let mut order = None;
         if found == Found::Unsorted || unique_is_sort {
             let keys = self.keys(&sort_key)?;
-            let first_has_nulls = self.batches.iter().any(|b| b.column(sort_key[0]).null_count() > 0);
-            let mut sorted = sorted_rows(&keys, first_has_nulls);
+            let mut sorted = sorted_rows(&keys, self.first_byte_is_constant(sort_key[0]));
             if unique_is_sort {
                 keep_last_of_equal(&mut sorted, &keys);
             }
@@ -153,6 +152,12 @@ impl Run {
             self.order = Some(order.into_iter().map(|row| positions[row as usize]).collect());
         }
         Ok(())
+    }
+
+    /// A key's first byte says whether the value is null, and of strings whether it is empty.
+    fn first_byte_is_constant(&self, column: usize) -> bool {
+        let fixed = self.schema.field(column).data_type().is_primitive();
+        fixed && self.batches.iter().all(|b| b.column(column).null_count() == 0)
     }
 
     fn all_positions(&self) -> Vec<Position> {
@@ -225,9 +230,10 @@ fn compare(comparators: &[DynComparator], left: usize, right: usize) -> Ordering
 }
 
 /// Row numbers in the order of their keys; equal keys keep their order.
-fn sorted_rows(keys: &Rows, first_has_nulls: bool) -> Vec<u32> {
-    // The first byte of a key says whether the value is null: without nulls it tells nothing.
-    let skip = usize::from(!first_has_nulls);
+///
+/// Most comparisons are decided by eight bytes of the key that lie in the entry itself.
+fn sorted_rows(keys: &Rows, first_byte_is_constant: bool) -> Vec<u32> {
+    let skip = usize::from(first_byte_is_constant);
     let prefix = |row: usize| {
         let key = keys.row(row);
         let bytes = key.data().get(skip..).unwrap_or_default();

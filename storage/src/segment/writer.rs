@@ -171,7 +171,7 @@ impl TableWriter {
     /// Room for more rows. Seals the largest buffers while this writer has more than its share, and everything
     /// before it waits: who waits holds nothing that is not about to be released.
     async fn reserve(&mut self, bytes: usize) -> Result<Reservation> {
-        while self.buffered_bytes > 0 && self.buffered_bytes + bytes > self.share.bytes() {
+        while self.buffered_bytes > 0 && self.buffered_bytes + bytes > self.share.bytes(self.buffered_bytes) {
             let largest = self.largest_buffer().expect("buffered bytes are in a buffer");
             self.seal(&largest);
         }

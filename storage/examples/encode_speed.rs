@@ -1,0 +1,92 @@
+//! How fast rows become segments and come back: TPC-H lineitem in memory, written with each compression by one and
+//! two encoding tasks, and read again. `cargo run --release -p basalt-storage --example encode_speed [scale]`
+#![allow(clippy::unwrap_used)]
+
+use arrow::record_batch::RecordBatch;
+use basalt_meta::*;
+use basalt_storage::{Compression, Inline, Storage, StorageSettings};
+use futures::TryStreamExt;
+use std::{sync::Arc, time::Instant};
+use tpchgen::generators::LineItemGenerator;
+use tpchgen_arrow::LineItemArrow;
+
+fn main() {
+    let scale = std::env::args().nth(1).map_or(0.3, |text| text.parse().unwrap());
+    let source = LineItemArrow::new(LineItemGenerator::new(scale, 1, 1)).with_batch_size(8192);
+    let batches: Vec<RecordBatch> = source.collect();
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let megabytes = batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() as f64 / 1e6;
+    println!("lineitem: {rows} rows, {megabytes:.0} MB as Arrow");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for (sort_key, order) in [(vec![0u32, 3], "in order"), (vec![10], "sorted by ship date"), (vec![], "unsorted")] {
+        for compression in [Compression::None, Compression::Lz4, Compression::Zstd1] {
+            for threads in [1, 2] {
+                let measured = runtime.block_on(measure(&batches, sort_key.clone(), compression, threads));
+                println!("{order:<20} {compression:?} threads={threads}: {measured} ({megabytes:.0} MB)");
+            }
+        }
+    }
+}
+
+async fn measure(batches: &[RecordBatch], sort_key: Vec<u32>, compression: Compression, threads: usize) -> String {
+    let directory = tempfile::TempDir::new().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp(0)));
+    let catalog = Catalog::open(&directory.path().join("meta"), CatalogSettings::default(), clock).unwrap();
+    let location = directory.path().join("segments").to_string_lossy().into_owned();
+    let mut settings = StorageSettings::new(location, threads, 8 << 30);
+    settings.compression = compression;
+    let storage = Storage::open(settings, catalog.clone(), tokio::runtime::Handle::current()).await.unwrap();
+    let table = Arc::new(table_of(batches[0].schema_ref(), sort_key));
+    let started = Instant::now();
+    let mut writer = storage.writer(Arc::clone(&table), Inline::Never);
+    for batch in batches {
+        writer.write(None, batch.clone()).await.unwrap();
+    }
+    let written = writer.finish().await.unwrap();
+    let write_ms = started.elapsed().as_millis();
+    let mut read_ms = Vec::new();
+    for _ in 0..2 {
+        let started = Instant::now();
+        for (segment, _) in &written.segments {
+            let view = SegmentView { segment: Arc::new(segment.clone()), deleted: None };
+            let columns = (0..table.columns.len()).collect();
+            let scan = storage.scan_rows(Arc::clone(&table), view, columns);
+            scan.try_fold(0, |rows, (_, batch)| async move { Ok(rows + batch.num_rows()) }).await.unwrap();
+        }
+        read_ms.push(started.elapsed().as_millis());
+    }
+    format!(
+        "write {write_ms} ms, {:.1} MB in {} files, read (1 thread) {read_ms:?} ms",
+        written.bytes as f64 / 1e6,
+        written.segments.len()
+    )
+}
+
+fn table_of(schema: &arrow::datatypes::Schema, sort_key: Vec<u32>) -> Table {
+    let column = |(index, field): (usize, &Arc<arrow::datatypes::Field>)| Column {
+        id: ColumnId(index as u32),
+        name: field.name().clone(),
+        physical_name: field.name().clone(),
+        data_type: field.data_type().clone(),
+        nullable: true,
+        default: None,
+        comment: String::new(),
+    };
+    Table {
+        id: TableId(1),
+        database: DatabaseId(1),
+        name: "lineitem".to_string(),
+        kind: TableKind::Table,
+        columns: schema.fields().iter().enumerate().map(column).collect(),
+        last_column: ColumnId(99),
+        key_model: KeyModel::Duplicate,
+        sort_key: sort_key.into_iter().map(ColumnId).collect(),
+        partition_by: None,
+        options: Default::default(),
+        comment: String::new(),
+        schema_version: 1,
+        created_at: Timestamp(0),
+        updated_at: Timestamp(0),
+        dropped: None,
+    }
+}
