@@ -1,6 +1,8 @@
 //! What plans run on: the CPU threads, the memory pool, the spill directory, the closed registry of stores, and the
 //! planner states that queries share. Nothing here knows a table or a statement.
 
+mod memory;
+
 use crate::{EngineSettings, Error, Result, functions::Functions, plan::planner_state};
 use basalt_storage::ObjectStore;
 use datafusion::{
@@ -13,6 +15,7 @@ use datafusion::{
         runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
 };
+use memory::StatementPool;
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -32,6 +35,9 @@ pub(crate) const SEGMENT_SCHEME: &str = "seg";
 
 /// Stack of a CPU thread. Parsing, planning and dropping of deep trees happens here; pages are only touched when used.
 const STACK_BYTES: usize = 64 << 20;
+
+/// Cached planner states, at most: sessions choose the settings that make them.
+const PLANNERS_MAX: usize = 64;
 
 /// Consumers named in the message of a query that found no memory.
 const CONSUMERS_SHOWN: usize = 5;
@@ -123,13 +129,27 @@ impl Runtime {
         self.default_key
     }
 
+    /// The environment of a statement that may reserve at most `limit_bytes` of the pool.
+    pub fn env_within(&self, limit_bytes: Option<usize>) -> Arc<RuntimeEnv> {
+        let Some(limit) = limit_bytes else {
+            return self.env.clone();
+        };
+        let mut env = self.env.as_ref().clone();
+        env.memory_pool = Arc::new(StatementPool::new(self.env.memory_pool.clone(), limit));
+        Arc::new(env)
+    }
+
     /// The planner state for a set of settings; made once, then shared by all queries that have it.
     pub fn planner(&self, key: PlannerKey) -> Arc<SessionState> {
         if let Some(state) = self.planners.lock().get(&key) {
             return state.clone();
         }
         let state = Arc::new(planner_state(key, &self.functions, self.env.clone()));
-        self.planners.lock().entry(key).or_insert(state).clone()
+        let mut planners = self.planners.lock();
+        if planners.len() >= PLANNERS_MAX {
+            planners.clear();
+        }
+        planners.entry(key).or_insert(state).clone()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     Error, Result, Session,
     parts::Parts,
     query::Counters,
+    runtime::PlannerKey,
     session::Settings,
     sql::SqlLimits,
     statement::Transaction,
@@ -138,7 +139,7 @@ impl StatementContext {
     pub fn task_context(&self) -> Arc<TaskContext> {
         let state = self.planning_session();
         let config = state.state().config().clone();
-        let runtime = self.parts.runtime.env().clone();
+        let runtime = self.parts.runtime.env_within(self.settings.max_memory_bytes);
         let none = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
         Arc::new(TaskContext::new(None, self.query_id.clone(), config, none.0, none.1, none.2, none.3, runtime))
     }
@@ -186,8 +187,12 @@ impl StatementContext {
     }
 
     pub(super) fn planning_session(&self) -> PlanningSession {
-        let state = self.parts.runtime.planner(self.parts.runtime.default_key());
-        PlanningSession::new(state, self.now())
+        let PlannerKey { threads, .. } = self.parts.runtime.default_key();
+        let key = PlannerKey {
+            threads: self.settings.max_threads.map_or(threads, |wanted| wanted.clamp(1, threads)),
+            batch_rows: self.settings.max_block_size,
+        };
+        PlanningSession::new(self.parts.runtime.planner(key), self.now())
     }
 
     /// Adds the nearest known name to "unknown function".

@@ -2,6 +2,7 @@ use crate::{
     Error,
     fixture::{Rig, rig, rig_with},
 };
+use basalt_meta::{Changes, ColumnStats, Edit, Location, Operation, Segment, SegmentDetail, SegmentId, StatValue};
 use std::time::Instant;
 
 /// 40,000 rows in four Parquet segments by key, 100 rows inline, some of both deleted.
@@ -146,6 +147,68 @@ async fn more_than_memory_is_spilled_or_refused() {
         Ok(rows) => assert_eq!(rows.len(), 3),
         Err(error) => assert!(matches!(error, Error::MemoryExhausted { .. }), "{error:?}"),
     }
+}
+
+/// A table with 100,000 segments that exist in the catalogue only.
+#[tokio::test(flavor = "multi_thread")]
+async fn planning_over_many_segments_leaves_all_but_one_out() {
+    let rig = rig().await;
+    rig.run("create table t (k bigint not null, v varchar, f double) cluster by (k)").await;
+    let parts = rig.engine.parts();
+    let snapshot = parts.catalog.snapshot();
+    let table = snapshot.table(snapshot.database("default").unwrap().id, "t").unwrap().table().clone();
+    for round in 0..20i64 {
+        let segments = (0..5_000).map(|i| synthetic_segment(&table, round * 5_000 + i)).collect();
+        let edit = Edit::AddSegments { table: table.id, operation: Operation::Append, segments, inline: Vec::new() };
+        let changes = Changes { preconditions: Vec::new(), edits: vec![edit], at: parts.catalog.clock().now() };
+        parts.catalog.commit(changes).await.unwrap();
+    }
+    let mut micros = Vec::new();
+    for round in 0..20i64 {
+        let context = crate::query::open_context(parts, rig.session.clone()).unwrap();
+        let sql = format!("select v, f from t where k = {}", round * 4_999_000 + 17);
+        let query = crate::sql::parse_query(&sql, context.sql_limits()).unwrap();
+        let begun = Instant::now();
+        let planned = context.plan_query(&query).await.unwrap();
+        micros.push(begun.elapsed().as_micros());
+        assert_eq!(context.counters.stats().total_scan.rows, 1_000, "one segment is left");
+        drop(planned);
+    }
+    println!("planning over 100,000 segments: first {} µs, then {:?}", micros[0], &micros[1..]);
+}
+
+/// Segment `number`: keys `number * 1000` to `number * 1000 + 999`.
+fn synthetic_segment(table: &basalt_meta::Table, number: i64) -> (Segment, SegmentDetail) {
+    let bounds = |column: usize, min, max| ColumnStats {
+        column: table.columns[column].id,
+        min: Some(min),
+        max: Some(max),
+        nulls: 0,
+        distinct: Some(1_000),
+        exact: true,
+    };
+    let text = |n: i64| StatValue::Utf8(format!("value {n:012}"));
+    let (first, last) = (number * 1_000, number * 1_000 + 999);
+    let segment = Segment {
+        id: SegmentId(number as u128 + 1),
+        location: Location::Object(format!("1/00/{number}.seg")),
+        partition: None,
+        level: 0,
+        rows: 1_000,
+        bytes: 20_000,
+        memory_bytes: 40_000,
+        checksum: 0,
+        schema_version: table.schema_version,
+        sorted_by: table.sort_key.clone(),
+        stats: vec![
+            bounds(0, StatValue::Int(first), StatValue::Int(last)),
+            bounds(1, text(first), text(last)),
+            bounds(2, StatValue::Float(0.0), StatValue::Float(1.0)),
+        ],
+        added_at: basalt_meta::Version(0),
+        removed_at: None,
+    };
+    (segment, SegmentDetail::default())
 }
 
 /// Figures for the report: `cargo test --release --workspace --lib -- --ignored --nocapture costs`.
