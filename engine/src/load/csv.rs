@@ -155,7 +155,7 @@ impl CsvScanner {
             while marks != 0 {
                 let found = at + (marks.trailing_zeros() >> 3) as usize;
                 marks &= marks - 1;
-                records.push(Cell::text(field, found));
+                records.push(self.plain_cell(text, field, found));
                 field = found + 1;
                 if text[found] == delimiter {
                     self.end_record(records, record, found, width, bad);
@@ -171,7 +171,7 @@ impl CsvScanner {
             if text[found] != separator && text[found] != delimiter {
                 continue;
             }
-            records.push(Cell::text(field, found));
+            records.push(self.plain_cell(text, field, found));
             field = found + 1;
             if text[found] == delimiter {
                 self.end_record(records, record, found, width, bad);
@@ -182,10 +182,16 @@ impl CsvScanner {
             }
         }
         if record < text.len() {
-            records.push(Cell::text(field, text.len()));
+            records.push(self.plain_cell(text, field, text.len()));
             self.end_record(records, record, text.len(), width, bad);
         }
         text.len()
+    }
+
+    #[inline]
+    fn plain_cell(&self, text: &[u8], start: usize, end: usize) -> Cell {
+        let null = self.null_text.as_bytes();
+        if end - start == null.len() && &text[start..end] == null { Cell::NULL } else { Cell::text(start, end) }
     }
 
     fn read_any(&self, records: &mut Records, from: usize, width: usize, rows_max: usize, bad: &mut Rejected) -> usize {

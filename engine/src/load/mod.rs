@@ -19,3 +19,6 @@ pub use request::{
     ByteStream, ColumnMapping, CsvOptions, JsonOptions, LoadFormat, LoadOutcome, LoadReport, LoadRequest,
 };
 pub(crate) use run::run;
+
+#[cfg(test)]
+mod tests;

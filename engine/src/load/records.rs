@@ -4,9 +4,9 @@
 /// What a field is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellKind {
-    /// Plain text; may still be the text that means NULL.
+    /// Plain text.
     Text = 0,
-    /// Text that is certainly a value: quoted in CSV, a string in JSON.
+    /// Text that was meant as one: quoted in CSV, a string in JSON. Never missing, even when it is empty.
     Quoted = 1,
     /// A JSON number.
     Number = 2,

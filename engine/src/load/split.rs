@@ -45,6 +45,7 @@ pub(super) struct PieceReader {
     body: ByteStream,
     splitter: Splitter,
     buffer: BytesMut,
+    chunk_bytes: usize,
     record_bytes_max: usize,
     bytes: u64,
     at_start: bool,
@@ -61,7 +62,22 @@ enum Cut {
 
 impl PieceReader {
     pub fn new(body: ByteStream, splitter: Splitter, record_bytes_max: usize) -> Self {
-        Self { body, splitter, buffer: BytesMut::new(), record_bytes_max, bytes: 0, at_start: true, at_end: false }
+        Self {
+            body,
+            splitter,
+            buffer: BytesMut::new(),
+            chunk_bytes: CHUNK_BYTES,
+            record_bytes_max,
+            bytes: 0,
+            at_start: true,
+            at_end: false,
+        }
+    }
+
+    /// Pieces of about this size instead.
+    #[cfg(test)]
+    pub fn with_chunk_bytes(self, chunk_bytes: usize) -> Self {
+        Self { chunk_bytes, ..self }
     }
 
     /// Bytes read so far.
@@ -71,7 +87,7 @@ impl PieceReader {
 
     /// The next piece; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Piece>> {
-        let mut want = CHUNK_BYTES;
+        let mut want = self.chunk_bytes;
         loop {
             self.fill(want).await?;
             if std::mem::take(&mut self.at_start) && self.buffer.starts_with(BYTE_ORDER_MARK) {
@@ -94,7 +110,8 @@ impl PieceReader {
                     return Err(Error::BadData { message });
                 }
                 Cut::More => {
-                    want = self.buffer.len() + (self.buffer.len() / 2).clamp(64 << 10, CHUNK_BYTES);
+                    let more = (self.buffer.len() / 2).max(self.chunk_bytes / 64).max(1);
+                    want = self.buffer.len() + more.min(CHUNK_BYTES);
                     continue;
                 }
             };

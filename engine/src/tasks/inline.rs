@@ -19,11 +19,18 @@ const BYTES_MAX: u64 = 256 << 20;
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Small loads waiting, by table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct InlineGauges {
     tables: DashMap<TableId, Gauge>,
     due: Notify,
     folded: Notify,
+    wait_max: Duration,
+}
+
+impl Default for InlineGauges {
+    fn default() -> Self {
+        Self { tables: DashMap::new(), due: Notify::new(), folded: Notify::new(), wait_max: WAIT_MAX }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +69,9 @@ impl InlineGauges {
                 folded.await;
             }
         };
-        tokio::time::timeout(WAIT_MAX, room).await.map_err(|_| Error::Busy { what: "small loads waiting to be folded" })
+        tokio::time::timeout(self.wait_max, room)
+            .await
+            .map_err(|_| Error::Busy { what: "small loads waiting to be folded" })
     }
 
     /// Counts pieces that were just published.
@@ -129,13 +138,14 @@ mod tests {
         assert_eq!(gauges.due(Duration::from_secs(3600)), vec![table]);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn writers_wait_for_the_fold_and_are_then_refused() {
-        let gauges = InlineGauges::default();
+        let mut gauges = InlineGauges { wait_max: Duration::from_millis(5), ..InlineGauges::default() };
         let table = TableId(1);
         gauges.added(table, PIECES_MAX, 100);
         assert!(matches!(gauges.admit(table).await, Err(Error::Busy { .. })));
         assert!(gauges.admit(TableId(2)).await.is_ok(), "other tables go on");
+        gauges.wait_max = Duration::from_secs(60);
         let (admitted, ()) = tokio::join!(gauges.admit(table), async {
             tokio::task::yield_now().await;
             gauges.forget(table);

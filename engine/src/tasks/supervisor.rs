@@ -18,6 +18,7 @@ const COMPACTION_INTERVAL: Duration = Duration::from_secs(5);
 const GARBAGE_INTERVAL: Duration = Duration::from_secs(60);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(600);
 const ORPHANS_INTERVAL: Duration = Duration::from_secs(24 * 3600);
+const TRANSACTIONS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// All background tasks of one engine.
 #[derive(Debug)]
@@ -116,6 +117,7 @@ impl Supervisor {
         self.every("garbage", GARBAGE_INTERVAL, parts, retention::garbage_round);
         self.every("retention", RETENTION_INTERVAL, parts, retention::retention_round);
         self.every("orphans", ORPHANS_INTERVAL, parts, retention::orphan_round);
+        self.every("transactions", TRANSACTIONS_INTERVAL, parts, crate::statement::roll_back_idle);
     }
 
     /// Stops the recurring tasks and waits for everything that runs, at most `grace`. False when something still runs.

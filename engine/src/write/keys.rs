@@ -3,7 +3,7 @@
 
 use crate::{Error, Result};
 use arrow::{
-    array::{Array, ArrayRef, BooleanArray, RecordBatch},
+    array::{ArrayRef, BooleanArray, RecordBatch},
     compute::filter_record_batch,
     row::{RowConverter, Rows, SortField},
 };

@@ -65,7 +65,7 @@ fn dates_agree_with_chrono() {
         for form in ["%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"] {
             assert_eq!(date(day.format(form).to_string().as_bytes()), expected, "{day} {form}");
         }
-        day += chrono::Days::new(17);
+        day = day + chrono::Days::new(17);
     }
     assert_eq!(date(b"2024-2-9"), date(b"2024-02-09"));
     assert_eq!(date(b"2024-02-29 11:22:33"), date(b"2024-02-29"));
