@@ -5,9 +5,9 @@
 #   make bench BENCH="tpch --scale 1 --peers duckdb-native,datafusion-parquet"
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export BASALT_CACHE=${BASALT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BASALT_CACHE/target}
-venv=${BENCH_VENV:-$BASALT_CACHE/bench-venv}
+export BUILD_CACHE=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/basalt}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$BUILD_CACHE/target}
+venv=${BENCH_VENV:-$BUILD_CACHE/bench-venv}
 
 if ! { [ -x "$venv/bin/python" ] && cmp -s benches/requirements.txt "$venv/.requirements"; }; then
   echo "bench: Python packages into $venv"

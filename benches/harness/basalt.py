@@ -40,8 +40,9 @@ class Server:
             command += ["--set", f"{key}={value}"]
         self.log = open(self.directory / "server.log", "ab")
         begin = time.perf_counter()
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        os.set_blocking(self.process.stdout.fileno(), True)
+        # Variables of that name are settings of the server; those of the shell are not meant for it.
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("BASALT_")}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
         line = self.process.stdout.readline()
         self.start_secs = time.perf_counter() - begin
         if "listening on" not in line:

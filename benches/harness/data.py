@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-CACHE = Path(os.environ.get("BASALT_CACHE", Path.home() / ".cache/basalt"))
+CACHE = Path(os.environ.get("BUILD_CACHE", Path.home() / ".cache/basalt"))
 BIN = Path(os.environ.get("CARGO_TARGET_DIR", CACHE / "target")) / "release"
 DATA = Path(os.environ.get("BENCH_DATA", CACHE / "bench-data"))
 
 TABLES = {
     "tpch": ["region", "nation", "supplier", "customer", "part", "partsupp", "orders", "lineitem"],
     "ssb": ["dates", "customer", "supplier", "part", "lineorder"],
-    "ssb-flat": ["lineorder_flat"],
     "clickbench": ["hits"],
 }
 
@@ -24,7 +23,7 @@ SORT_KEYS = {
     "part": ["p_partkey"], "partsupp": ["ps_partkey", "ps_suppkey"], "orders": ["o_orderkey"],
     "lineitem": ["l_orderkey", "l_linenumber"],
     "ssb:customer": ["c_custkey"], "ssb:supplier": ["s_suppkey"], "ssb:part": ["p_partkey"], "dates": ["d_datekey"],
-    "lineorder": ["lo_orderdate", "lo_orderkey"], "lineorder_flat": ["lo_orderdate", "lo_orderkey"],
+    "lineorder": ["lo_orderdate", "lo_orderkey"],
 }
 
 
@@ -32,7 +31,7 @@ def generate(suite, size, fmt):
     """Directory with the suite's tables as `fmt` (csv: `|` between fields, no header; or parquet)."""
     directory = DATA / f"{suite}-{size:.12g}"
     command = {"tpch": ["tpch", "--scale", str(size)], "clickbench": ["hits", "--rows", str(int(size))],
-               "ssb": ["ssb", "--scale", str(size)], "ssb-flat": ["ssb", "--scale", str(size)]}[suite]
+               "ssb": ["ssb", "--scale", str(size)]}[suite]
     missing = [t for t in TABLES[suite] if not (directory / f"{t}.{fmt}").exists()]
     if missing:
         print(f"  generating {', '.join(missing)} as {fmt} into {directory}", flush=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from .data import columns
 
 TESTS = Path(__file__).resolve().parents[2] / "tests"
-FOLDERS = {"tpch": "tpch", "clickbench": "clickbench", "ssb": "ssb", "ssb-flat": "ssb/flat"}
+FOLDERS = {"tpch": "tpch", "clickbench": "clickbench", "ssb": "ssb"}
 
 
 def read(suite):
