@@ -260,3 +260,6 @@ fn quoted(name: &str) -> ast::Ident {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
