@@ -119,14 +119,6 @@ impl StatementContext {
         Ok((plan, names))
     }
 
-    /// Optimises and lowers a logical plan.
-    pub async fn lower(&self, plan: LogicalPlan) -> Result<PlannedQuery> {
-        let session = self.planning_session();
-        let (logical, physical) = planner::lower(&session, plan).await.map_err(explain)?;
-        let schema = Arc::new(logical.schema().as_arrow().clone());
-        Ok(PlannedQuery { schema, logical, physical })
-    }
-
     /// Runs a plan on the CPU threads: cancelled with the statement, progress counted, memory from the pool.
     pub fn run(&self, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream> {
         self.counters.watch(&plan);

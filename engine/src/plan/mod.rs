@@ -14,8 +14,7 @@ mod types;
 pub(crate) use context::{PlannedQuery, ResolvedTable, StatementContext};
 pub(crate) use failure::explain;
 pub(crate) use planner::planner_state;
-pub(crate) use prepare::bind;
-pub(crate) use timetravel::{snapshot_id, snapshot_version};
+pub(crate) use timetravel::snapshot_id;
 pub(crate) use types::{arrow_type, sql_type};
 
 /// Names of the columns that [`StatementContext::positions`] adds.

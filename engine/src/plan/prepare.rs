@@ -34,7 +34,7 @@ pub(super) fn prepare(query: &ast::Query, parameters: Option<&Parameters>) -> Re
 }
 
 /// Puts values in the place of placeholders, in any part of a statement.
-pub(crate) fn bind<T: VisitMut>(node: &mut T, parameters: Option<&Parameters>) -> Result<()> {
+pub(super) fn bind<T: VisitMut>(node: &mut T, parameters: Option<&Parameters>) -> Result<()> {
     let mut visitor = Binding { parameters, next: 0 };
     match node.visit(&mut visitor) {
         ControlFlow::Break(error) => Err(error),

@@ -15,7 +15,7 @@ pub(crate) fn snapshot_id(table: TableId, version: Version) -> String {
 }
 
 /// The version a snapshot's name stands for, if it is one of this table's.
-pub(crate) fn snapshot_version(table: TableId, id: &str) -> Option<Version> {
+fn snapshot_version(table: TableId, id: &str) -> Option<Version> {
     let plain: String = id.chars().filter(|c| *c != '-').collect();
     if plain.len() != 32 || !plain.is_ascii() {
         return None;

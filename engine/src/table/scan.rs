@@ -55,7 +55,7 @@ impl FileScan<'_> {
             .with_parquet_file_reader_factory(Arc::new(readers))
             .with_pushdown_filters(state.config_options().execution.parquet.pushdown_filters)
             .with_reorder_filters(state.config_options().execution.parquet.reorder_filters);
-        let (groups, ordering) = self.groups(segments, state.config().target_partitions())?;
+        let (groups, ordering) = self.groups(segments, projection, state.config().target_partitions())?;
         let config = FileScanConfigBuilder::new(STORE.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(self.statistics.clone())
@@ -68,16 +68,23 @@ impl FileScan<'_> {
     }
 
     /// Files in groups that run side by side; sorted and free of overlap within a group where the segments allow it.
-    fn groups(&self, segments: &[Kept<'_>], threads: usize) -> Result<(Vec<FileGroup>, Vec<LexOrdering>)> {
+    fn groups(
+        &self,
+        segments: &[Kept<'_>],
+        projection: Option<&Vec<usize>>,
+        threads: usize,
+    ) -> Result<(Vec<FileGroup>, Vec<LexOrdering>)> {
         if let Some((chains, ordering)) = self.sorted_chains(segments, threads) {
-            let groups =
-                chains.into_iter().map(|chain| Ok(FileGroup::new(self.files(&chain)?))).collect::<Result<Vec<_>>>()?;
+            let groups = chains
+                .into_iter()
+                .map(|chain| Ok(FileGroup::new(self.files(&chain, projection)?)))
+                .collect::<Result<Vec<_>>>()?;
             return Ok((groups, vec![ordering]));
         }
-        Ok((FileGroup::new(self.files(segments)?).split_files(threads), Vec::new()))
+        Ok((FileGroup::new(self.files(segments, projection)?).split_files(threads), Vec::new()))
     }
 
-    fn files(&self, segments: &[Kept<'_>]) -> Result<Vec<PartitionedFile>> {
+    fn files(&self, segments: &[Kept<'_>], projection: Option<&Vec<usize>>) -> Result<Vec<PartitionedFile>> {
         let with_statistics = segments.len() <= FILE_STATISTICS_MAX;
         segments
             .iter()
@@ -86,7 +93,7 @@ impl FileScan<'_> {
                 if !with_statistics {
                     return Ok(file);
                 }
-                let statistics = statistics::of_segments(&self.table.columns, std::slice::from_ref(kept));
+                let statistics = statistics::of_segments(&self.table.columns, projection, std::slice::from_ref(kept));
                 Ok(file.with_statistics(Arc::new(statistics)))
             })
             .collect()

@@ -2,14 +2,21 @@
 //! counts as guesses, truncated bounds are never exact; the number of live rows always is.
 
 use super::{chunk::scalar, prune::Kept};
-use basalt_meta::{Column, ColumnStats, SegmentView};
+use basalt_meta::{Column, ColumnId, ColumnStats, Segment, SegmentView};
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics, stats::Precision};
 
-/// Statistics of several segments together, one entry per column.
-pub(super) fn of_segments(columns: &[Column], segments: &[Kept<'_>]) -> Statistics {
+/// Statistics of several segments together, one entry per column; only the `wanted` columns (all when `None`) are known.
+pub(super) fn of_segments(columns: &[Column], wanted: Option<&Vec<usize>>, segments: &[Kept<'_>]) -> Statistics {
     let rows: u64 = segments.iter().map(|s| s.view.live_rows()).sum();
     let bytes: u64 = segments.iter().map(|s| s.view.segment.memory_bytes).sum();
-    let column_statistics = columns.iter().map(|column| merge(column, segments.iter().map(|s| s.view), rows)).collect();
+    let column_statistics = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| match wanted {
+            Some(wanted) if !wanted.contains(&index) => ColumnStatistics::new_unknown(),
+            _ => merge(column, index, segments.iter().map(|s| s.view), rows),
+        })
+        .collect();
     Statistics {
         num_rows: Precision::Exact(rows as usize),
         total_byte_size: Precision::Inexact(bytes as usize),
@@ -17,25 +24,29 @@ pub(super) fn of_segments(columns: &[Column], segments: &[Kept<'_>]) -> Statisti
     }
 }
 
-/// Statistics of a table without rows.
-pub(super) fn of_nothing(columns: usize) -> Statistics {
-    Statistics {
-        num_rows: Precision::Exact(0),
-        total_byte_size: Precision::Exact(0),
-        column_statistics: vec![ColumnStatistics::new_unknown(); columns],
-    }
-}
-
-fn merge<'a>(column: &Column, segments: impl Iterator<Item = &'a SegmentView>, rows: u64) -> ColumnStatistics {
+fn merge<'a>(
+    column: &Column,
+    index: usize,
+    segments: impl Iterator<Item = &'a SegmentView>,
+    rows: u64,
+) -> ColumnStatistics {
     let mut merged = Merged::default();
     for view in segments {
-        let stats = view.segment.stats.iter().find(|s| s.column == column.id);
+        let stats = stats_of(&view.segment, column.id, index);
         merged.add(column, view, stats);
         if merged.hopeless() {
             break;
         }
     }
     merged.finish(rows)
+}
+
+/// A column's statistics in a segment: mostly they stand where the column stands in the table.
+pub(super) fn stats_of(segment: &Segment, column: ColumnId, index: usize) -> Option<&ColumnStats> {
+    match segment.stats.get(index) {
+        Some(stats) if stats.column == column => Some(stats),
+        _ => segment.stats.iter().find(|s| s.column == column),
+    }
 }
 
 #[derive(Debug)]

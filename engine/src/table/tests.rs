@@ -151,6 +151,7 @@ async fn more_than_memory_is_spilled_or_refused() {
 
 /// A table with 100,000 segments that exist in the catalogue only.
 #[tokio::test(flavor = "multi_thread")]
+#[allow(clippy::disallowed_macros)] // tells the figures
 async fn planning_over_many_segments_leaves_all_but_one_out() {
     let rig = rig().await;
     rig.run("create table t (k bigint not null, v varchar, f double) cluster by (k)").await;
@@ -214,6 +215,7 @@ fn synthetic_segment(table: &basalt_meta::Table, number: i64) -> (Segment, Segme
 /// Figures for the report: `cargo test --release --workspace --lib -- --ignored --nocapture costs`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures"]
+#[allow(clippy::disallowed_macros)] // tells the figures
 async fn costs() {
     let rig = filled().await;
     for sql in [
