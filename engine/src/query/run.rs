@@ -29,7 +29,8 @@ const BUFFER_PAGES: usize = 4;
 /// SQL text kept for `system.queries`.
 const SQL_KEPT_BYTES: usize = 8 << 10;
 
-/// Starts a statement and waits until it is understood. Errors before that are returned; later ones come with the pages.
+/// Starts a statement and waits (about a second at most) until it is understood. Errors before that are returned; later
+/// ones come with the pages.
 pub(crate) async fn start(parts: &Arc<Parts>, request: QueryRequest) -> Result<QueryHandle> {
     let user = request.session.principal.name.clone();
     let id = request.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());

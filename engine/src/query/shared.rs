@@ -19,6 +19,9 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// How long the start of a statement waits for it to be understood.
+const PLANNING_WAIT: Duration = Duration::from_secs(1);
+
 /// What both sides of a query see.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -163,8 +166,17 @@ impl Shared {
         }
     }
 
-    /// Waits until the statement is understood or has failed.
+    /// Waits until the statement is understood or has failed. Writing statements are only done then, so the wait is
+    /// bounded: what comes later is told with the pages.
     pub async fn wait_planned(&self) {
+        if self.inner.lock().state != QueryState::Starting {
+            return;
+        }
+        let _polling = Polling::begin(self);
+        let _ = tokio::time::timeout(PLANNING_WAIT, self.planned_or_failed()).await;
+    }
+
+    async fn planned_or_failed(&self) {
         loop {
             let progressed = self.progressed.notified();
             if self.inner.lock().state != QueryState::Starting {
