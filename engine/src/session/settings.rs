@@ -200,11 +200,6 @@ impl Definition {
             Values::TimeZone | Values::Any => "None".into(),
         }
     }
-
-    /// The type's name, for people.
-    pub fn type_name(&self) -> &'static str {
-        if matches!(self.values, Values::Number { .. }) { "UInt64" } else { "String" }
-    }
 }
 
 /// Settings of one statement, resolved and parsed.

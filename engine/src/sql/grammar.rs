@@ -1,14 +1,10 @@
 //! The start of the grammar: which statement a text is. Families with much grammar have their own files; all of them
 //! are methods of [`Grammar`], a thin layer over the library's token cursor.
 
-use super::{
-    scan::line_column,
-    statement::{ExplainMode, OptimizeAction, Statement},
-};
+use super::statement::{ExplainMode, OptimizeAction, Statement};
 use crate::{Error, Result};
 use datafusion::sql::sqlparser::{
     ast::{Expr, Ident, ObjectName},
-    keywords::Keyword,
     parser::Parser,
     tokenizer::{Location, Token},
 };
@@ -327,16 +323,6 @@ impl<'a> Grammar<'a> {
         }
         let columns = usize::try_from(at.column.saturating_sub(1)).unwrap_or(usize::MAX);
         self.sql[line_start..].char_indices().nth(columns).map_or(self.sql.len(), |(n, _)| line_start + n)
-    }
-
-    /// Where a byte position stands, for messages.
-    pub fn place_of(&self, offset: usize) -> String {
-        let (line, column) = line_column(self.sql, offset);
-        format!("line {line}, column {column}")
-    }
-
-    pub fn keyword(&mut self, keyword: Keyword) -> bool {
-        self.parser.parse_keyword(keyword)
     }
 }
 

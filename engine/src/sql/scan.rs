@@ -34,11 +34,6 @@ impl<'a> Scanner<'a> {
         Self { bytes: sql.as_bytes(), position: 0 }
     }
 
-    /// Where the next lexeme's search begins.
-    pub fn position(&self) -> usize {
-        self.position
-    }
-
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.position + ahead).copied()
     }
