@@ -64,9 +64,6 @@ pub enum Error {
     /// Input data could not be read: names the row or line.
     #[error("{message}")]
     BadData { message: String },
-    /// More rows of a load were bad than tolerated: nothing was loaded. The report has the counts and the log's name.
-    #[error("too many filtered rows")]
-    TooManyBadRows { report: Box<crate::LoadReport> },
     #[error("{message}")]
     InvalidArgument { message: String },
     #[error("unsupported: {what}")]
@@ -130,7 +127,6 @@ impl Error {
             | Error::SettingValue { .. }
             | Error::Evaluation { .. }
             | Error::BadData { .. }
-            | Error::TooManyBadRows { .. }
             | Error::InvalidArgument { .. }
             | Error::TableOption { .. }
             | Error::TransactionFailed

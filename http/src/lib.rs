@@ -24,5 +24,7 @@ pub mod serve;
 pub mod server;
 pub mod starrocks;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod tokens;
 pub mod users;

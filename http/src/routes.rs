@@ -96,3 +96,6 @@ async fn admitted(gate: &Gate, request: Request, next: Next) -> Response {
         Err(refusal) => (gate.refuse)(&refusal),
     }
 }
+
+#[cfg(test)]
+mod tests;

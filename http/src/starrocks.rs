@@ -71,3 +71,6 @@ fn refuse(refusal: &Refusal) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,7 @@ pub fn code(error: &Error) -> u16 {
         Error::TableExists { .. } => 2302,
         Error::ViewExists { .. } => 2306,
         Error::Evaluation { .. } => 1006,
-        Error::BadData { .. } | Error::TooManyBadRows { .. } => 1046,
+        Error::BadData { .. } => 1046,
         Error::UnknownEngine { .. } => 1302,
         Error::TableOption { .. } => 1301,
         Error::InvalidArgument { .. } => 2004,

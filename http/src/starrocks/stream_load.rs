@@ -40,12 +40,6 @@ pub async fn put(
             result.error_url = error_url(&headers, report.rejected_log.as_deref());
             result
         }
-        Err(Error::TooManyBadRows { report }) => {
-            let message = "too many filtered rows".into();
-            let mut result = StreamLoadResult::failed_with(&report, &database, &table, message);
-            result.error_url = error_url(&headers, report.rejected_log.as_deref());
-            result
-        }
         Err(error) => {
             if let Error::Internal { source, .. } = &error {
                 tracing::error!(%error, source = ?source, label, "load failed inside");

@@ -40,6 +40,9 @@ impl StreamLoadResult {
                 (result.status, result.message) = ("Success", "OK".into());
                 return result;
             }
+            LoadOutcome::TooManyFiltered => {
+                return Self::failed_with(report, database, table, "too many filtered rows".into());
+            }
             LoadOutcome::LabelFinished => "FINISHED",
             LoadOutcome::LabelRunning => "RUNNING",
         };
