@@ -254,7 +254,7 @@ class Bench:
         title = f"paging {rows:,} rows"
         self.say(title)
         with self.server("paging") as server:
-            server.query(f"CREATE TABLE wide AS SELECT number AS n, number * 7 AS m, concat('row ', to_string(number)) AS t "
+            server.query(f"CREATE TABLE wide AS SELECT number AS n, number * 7 AS m, concat('row ', CAST(number AS VARCHAR)) AS t "
                          f"FROM numbers({rows})")
             begin = time.perf_counter()
             got = len(server.query("SELECT * FROM wide"))
