@@ -122,7 +122,7 @@ async fn a_long_query_is_polled_and_can_be_killed() {
     let state = sql.follow(&format!("/v1/query/{id}")).await.unwrap();
     assert!(matches!(state["state"].as_str(), Some("Starting" | "Running")), "{state}");
     assert!(state["stats"]["scan_progress"].is_object());
-    let running = server.sql().one(&format!("SELECT count(*) FROM system.queries WHERE id = '{id}'")).await;
+    let running = server.sql().one(&format!("SELECT count(*) FROM system.queries WHERE query_id = '{id}'")).await;
     assert_eq!(running, "1");
 
     for method in [Method::GET, Method::POST] {

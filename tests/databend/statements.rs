@@ -78,7 +78,7 @@ async fn system_tables_describe_what_is_there() {
     let server = TestServer::start().await;
     let sql = server.sql();
     sql.run("CREATE TABLE t (id INT, v STRING)").await;
-    sql.run("INSERT INTO t SELECT number, to_string(number) FROM numbers(1000)").await;
+    sql.run("INSERT INTO t SELECT number, CAST(number AS VARCHAR) FROM numbers(1000)").await;
     let tables = "SELECT name FROM system.tables WHERE database = 'default'";
     assert_eq!(sql.run(tables).await.lines(), ["t"]);
     assert_eq!(sql.one("SELECT num_rows FROM system.tables WHERE name = 't'").await, "1000");

@@ -23,7 +23,7 @@ class Pair:
             table = statement.split()[2]
             path = directory / f"{table}.csv"
             server.load_csv(table, path)
-            self.peer.execute(f"COPY {table} FROM '{path}' (DELIMITER '|', HEADER false, QUOTE '"', NULL '\\N')")
+            self.peer.execute(f"COPY {table} FROM '{path}' (DELIMITER '|', HEADER false, QUOTE '\"', NULL '\\N')")
             path.unlink()
 
     def compare(self, name, adapt=lambda sql: sql):

@@ -50,7 +50,7 @@ def test_parameters(connection):
 
 def test_two_hundred_thousand_rows(connection):
     expected = 0
-    for row in connection.query_iter("SELECT number, to_string(number) AS s FROM numbers(200000) ORDER BY number"):
+    for row in connection.query_iter("SELECT number, CAST(number AS VARCHAR) AS s FROM numbers(200000) ORDER BY number"):
         number, text = row.values()
         assert number == expected and text == str(expected)
         expected += 1
@@ -70,15 +70,15 @@ def test_an_iterator_left_early_frees_the_query(server, connection):
 def test_transactions(server, connection):
     other = BlockingDatabendClient(server.dsn).get_conn()
     connection.exec("CREATE TABLE t (a INT)")
-    connection.begin()
+    connection.exec("BEGIN")
     connection.exec("INSERT INTO t VALUES (1), (2)")
     assert connection.query_row("SELECT count(*) FROM t").values() == (2,)
     assert other.query_row("SELECT count(*) FROM t").values() == (0,)
-    connection.commit()
+    connection.exec("COMMIT")
     assert other.query_row("SELECT count(*) FROM t").values() == (2,)
-    connection.begin()
+    connection.exec("BEGIN")
     connection.exec("DELETE FROM t")
-    connection.rollback()
+    connection.exec("ROLLBACK")
     assert connection.query_row("SELECT count(*) FROM t").values() == (2,)
 
 
@@ -102,7 +102,7 @@ def test_kill(server, connection):
     thread = threading.Thread(target=run)
     thread.start()
     other = BlockingDatabendClient(server.dsn).get_conn()
-    query = ("SELECT id FROM system.queries WHERE state IN ('Starting', 'Running') "
+    query = ("SELECT query_id FROM system.queries WHERE state IN ('Starting', 'Running') "
              "AND position('to_be_killed' IN sql) > 0 AND position('system.queries' IN sql) = 0")
     wait_until("the query runs", lambda: other.query_row(query) is not None)
     other.exec(f"KILL QUERY '{other.query_row(query).values()[0]}'")
