@@ -36,8 +36,8 @@ pub struct Activity {
     multiplexed: AtomicBool,
 }
 
-impl Activity {
-    pub fn new() -> Self {
+impl Default for Activity {
+    fn default() -> Self {
         Self {
             began: Instant::now(),
             in_flight: AtomicUsize::new(0),
@@ -47,7 +47,9 @@ impl Activity {
             multiplexed: AtomicBool::new(false),
         }
     }
+}
 
+impl Activity {
     fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
     }
@@ -199,7 +201,7 @@ mod tests {
     fn a_slow_head_and_a_long_idle_are_noticed() {
         let limits = Limits { header_timeout: Duration::ZERO, idle_timeout: Duration::ZERO, ..Limits::default() };
         let patient = Limits::default();
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::default());
         std::thread::sleep(Duration::from_millis(3));
         assert_eq!(activity.verdict(&limits), Err("head not complete in time"));
         let request = activity.request();
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn http2_connections_may_exchange_frames_between_requests() {
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::default());
         activity.bytes_read(true, b"PRI * HTTP/2.0");
         drop(activity.request());
         activity.bytes_read(false, b"ping");

@@ -30,7 +30,7 @@ impl Listen {
             Some((face, address)) => (parse_face(face)?, address),
         };
         let port = address.rsplit_once(':').map(|(_, port)| port);
-        if !port.is_some_and(|p| p.parse::<u16>().is_ok()) {
+        if port.is_none_or(|p| p.parse::<u16>().is_err()) {
             return Err(format!("`{address}` is not an address: expected HOST:PORT, e.g. 127.0.0.1:8000"));
         }
         Ok(Self { face, address: address.to_string() })

@@ -39,6 +39,7 @@ enum Command {
     Version,
 }
 
+#[allow(clippy::disallowed_macros)] // `version` prints what was asked for
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Version => {

@@ -76,7 +76,7 @@ async fn listen(config: &Config, app: App, recorder: PrometheusHandle, stop: Can
     let server = Server::bind(app.clone(), &config.listen).await.map_err(|e| e.to_string())?;
     let addresses = server.addresses().map_err(|e| e.to_string())?;
     let urls: Vec<_> = addresses.iter().map(|a| format!("http://{a}")).collect();
-    println!("basalt {} listening on {}", env!("CARGO_PKG_VERSION"), urls.join(" "));
+    announce(&urls.join(" "));
     tracing::info!(addresses = ?addresses, data_dir = %config.data_dir.display(), "ready");
     let upkeep = async {
         loop {
@@ -95,6 +95,12 @@ async fn listen(config: &Config, app: App, recorder: PrometheusHandle, stop: Can
         () = upkeep => Ok(()),
         () = draining => Ok(()),
     }
+}
+
+/// The line that tools wait for; it goes to standard output, where nothing else is written.
+#[allow(clippy::disallowed_macros)]
+fn announce(urls: &str) {
+    println!("basalt {} listening on {urls}", env!("CARGO_PKG_VERSION"));
 }
 
 /// The first signal asks for a clean end, the second ends at once (data is safe at every moment anyway).

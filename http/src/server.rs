@@ -156,7 +156,7 @@ impl Door {
             return;
         }
         let limits = &self.app.limits;
-        let activity = Arc::new(Activity::new());
+        let activity = Arc::new(Activity::default());
         let io = TokioIo::new(Watched::new(stream, Arc::clone(&activity), limits.write_stall));
         let service = service_fn(|request: Request<Incoming>| {
             let (app, router, in_flight) = (self.app.clone(), self.router.clone(), activity.request());
