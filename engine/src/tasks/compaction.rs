@@ -12,6 +12,9 @@ use std::{sync::Arc, time::Instant};
 /// Rounds of [`optimize`] on one table: each merges at least two segments, so this is never reached in earnest.
 const OPTIMIZE_ROUNDS_MAX: usize = 10_000;
 
+/// Tables with at least this many segments are merged even while loads run.
+const SEGMENTS_URGENT: usize = 1000;
+
 /// What became of a merge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Merged {
@@ -28,12 +31,16 @@ pub(super) async fn fold_round(parts: Arc<Parts>) -> Result<()> {
     Ok(())
 }
 
-/// Merges what is worth merging, one table after the other.
+/// Merges what is worth merging, one table after the other. While loads run their encoding needs the processors, so
+/// only tables with many segments are merged then.
 pub(super) async fn compaction_round(parts: Arc<Parts>) -> Result<()> {
     let tables: Vec<TableId> = all_tables(&parts).iter().map(|t| t.table().id).collect();
     for id in tables {
         let snapshot = parts.catalog.snapshot();
         let Some(table) = snapshot.table_by_id(id) else { continue };
+        if parts.loads.running() > 0 && table.segments() < SEGMENTS_URGENT {
+            continue;
+        }
         let proposed = propose(&table, &CompactionPolicy::default(), false);
         for spec in proposed.into_iter().filter(|s| !s.fold) {
             merge(&parts, &snapshot, &table, spec).await?;

@@ -9,4 +9,4 @@ mod supervisor;
 
 pub(crate) use compaction::optimize;
 pub(crate) use inline::InlineGauges;
-pub(crate) use supervisor::{Supervisor, TaskInfo};
+pub(crate) use supervisor::Supervisor;
