@@ -3,12 +3,15 @@
 
 mod memory;
 
-use crate::{EngineSettings, Error, Result, functions::Functions, plan::planner_state};
+use crate::{
+    EngineSettings, Error, Result,
+    functions::Functions,
+    plan::{Planner, planner_state},
+};
 use basalt_storage::ObjectStore;
 use datafusion::{
     common::{DataFusionError, Result as PlanResult},
     execution::{
-        SessionState,
         disk_manager::{DiskManagerBuilder, DiskManagerMode},
         memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool},
         object_store::ObjectStoreRegistry,
@@ -57,7 +60,7 @@ pub(crate) struct Runtime {
     handle: Handle,
     env: Arc<RuntimeEnv>,
     stores: Arc<SegmentStores>,
-    planners: Mutex<HashMap<PlannerKey, Arc<SessionState>>>,
+    planners: Mutex<HashMap<PlannerKey, Arc<Planner>>>,
     functions: Functions,
     default_key: PlannerKey,
 }
@@ -140,7 +143,7 @@ impl Runtime {
     }
 
     /// The planner state for a set of settings; made once, then shared by all queries that have it.
-    pub fn planner(&self, key: PlannerKey) -> Arc<SessionState> {
+    pub fn planner(&self, key: PlannerKey) -> Arc<Planner> {
         if let Some(state) = self.planners.lock().get(&key) {
             return state.clone();
         }

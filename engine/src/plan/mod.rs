@@ -13,7 +13,7 @@ mod types;
 
 pub(crate) use context::{PlannedQuery, ResolvedTable, StatementContext};
 pub(crate) use failure::explain;
-pub(crate) use planner::planner_state;
+pub(crate) use planner::{Planner, planner_state};
 pub(crate) use timetravel::snapshot_id;
 pub(crate) use types::{arrow_type, sql_type};
 

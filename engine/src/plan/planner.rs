@@ -23,8 +23,19 @@ use std::sync::{Arc, LazyLock};
 
 type Rule = Arc<dyn OptimizerRule + Send + Sync>;
 
+/// What all statements with the same settings share.
+#[derive(Debug, Clone)]
+pub(crate) struct Planner {
+    pub state: SessionState,
+    /// Options for plans so simple that the rules find everything the first time.
+    pub one_pass: Arc<ConfigOptions>,
+}
+
+/// Nodes of a plan that is optimised in one pass.
+const SIMPLE_NODES_MAX: usize = 6;
+
 /// Makes the state that all statements with these settings share. No table factories, no file formats, no catalogues.
-pub(crate) fn planner_state(key: PlannerKey, functions: &Functions, env: Arc<RuntimeEnv>) -> SessionState {
+pub(crate) fn planner_state(key: PlannerKey, functions: &Functions, env: Arc<RuntimeEnv>) -> Planner {
     let mut state = SessionStateBuilder::new()
         .with_config(session_config(key))
         .with_runtime_env(env)
@@ -38,8 +49,10 @@ pub(crate) fn planner_state(key: PlannerKey, functions: &Functions, env: Arc<Run
         .with_file_formats(Vec::new())
         .build();
     let options = state.config_options().clone();
+    let mut one_pass = options.as_ref().clone();
+    one_pass.optimizer.max_passes = 1;
     state.execution_props_mut().config_options = Some(options);
-    state
+    Planner { state, one_pass: Arc::new(one_pass) }
 }
 
 fn session_config(key: PlannerKey) -> SessionConfig {
@@ -48,7 +61,8 @@ fn session_config(key: PlannerKey) -> SessionConfig {
     options.catalog.information_schema = false;
     options.execution.target_partitions = key.threads;
     options.execution.planning_concurrency = 1;
-    options.execution.parquet.pushdown_filters = true;
+    // Decided per scan (`table/scan.rs`).
+    options.execution.parquet.pushdown_filters = false;
     options.execution.parquet.reorder_filters = true;
     options.execution.parquet.enable_page_index = true;
     options.execution.parquet.bloom_filter_on_read = true;
@@ -84,8 +98,34 @@ pub(super) fn optimize(session: &PlanningSession, plan: LogicalPlan) -> Result<L
     let light = is_light(&plan)?;
     let state = session.state();
     let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
-    let optimizer = if light { &*LIGHT } else { state.optimizer() };
-    optimizer.optimize(plan, session, |_, _| {})
+    if light {
+        return LIGHT.optimize(plan, session, |_, _| {});
+    }
+    if is_simple(&plan)? {
+        return state.optimizer().optimize(plan, &session.in_one_pass(), |_, _| {});
+    }
+    state.optimizer().optimize(plan, session, |_, _| {})
+}
+
+/// Whether a plan reads one table in few steps: a second round of all rules then finds nothing but costs as much.
+fn is_simple(plan: &LogicalPlan) -> Result<bool> {
+    let (mut simple, mut nodes) = (true, 0);
+    plan.apply(|node| {
+        nodes += 1;
+        let known = matches!(
+            node,
+            LogicalPlan::Projection(_)
+                | LogicalPlan::Filter(_)
+                | LogicalPlan::TableScan(_)
+                | LogicalPlan::Limit(_)
+                | LogicalPlan::Sort(_)
+                | LogicalPlan::Aggregate(_)
+                | LogicalPlan::SubqueryAlias(_)
+        );
+        simple = known && nodes <= SIMPLE_NODES_MAX && !has_subquery(node)?;
+        Ok(if simple { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(simple)
 }
 
 /// The optimised logical plan and the plan that runs.

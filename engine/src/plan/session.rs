@@ -1,6 +1,7 @@
 //! The query library's session for one statement: the shared planner state, with this statement's own time.
 //! Making one costs a few small allocations; nothing of the state is copied.
 
+use super::planner::Planner;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use datafusion::{
@@ -30,43 +31,49 @@ pub(super) enum Effort {
 
 /// One statement's view of the planner state.
 pub(crate) struct PlanningSession {
-    state: Arc<SessionState>,
+    planner: Arc<Planner>,
     props: ExecutionProps,
     effort: Effort,
+    one_pass: bool,
 }
 
 impl PlanningSession {
-    pub fn new(state: Arc<SessionState>, now: DateTime<Utc>) -> Self {
+    pub fn new(planner: Arc<Planner>, now: DateTime<Utc>) -> Self {
         let mut props = ExecutionProps::new().with_query_execution_start_time(now);
-        props.config_options = Some(state.config_options().clone());
-        Self { state, props, effort: Effort::Full }
+        props.config_options = Some(planner.state.config_options().clone());
+        Self { planner, props, effort: Effort::Full, one_pass: false }
     }
 
     pub(super) fn with_effort(&self, effort: Effort) -> Self {
-        Self { state: self.state.clone(), props: self.props.clone(), effort }
+        Self { planner: self.planner.clone(), props: self.props.clone(), effort, one_pass: self.one_pass }
     }
 
-    pub fn state(&self) -> &Arc<SessionState> {
-        &self.state
+    /// The same for plans whose logical rules need to run only once.
+    pub(super) fn in_one_pass(&self) -> Self {
+        Self { planner: self.planner.clone(), props: self.props.clone(), effort: self.effort, one_pass: true }
+    }
+
+    pub fn state(&self) -> &SessionState {
+        &self.planner.state
     }
 }
 
 #[async_trait]
 impl Session for PlanningSession {
     fn session_id(&self) -> &str {
-        self.state.session_id()
+        self.planner.state.session_id()
     }
 
     fn config(&self) -> &SessionConfig {
-        self.state.config()
+        self.planner.state.config()
     }
 
     fn catalog_list(&self) -> Arc<dyn CatalogProviderList> {
-        self.state.catalog_list().clone()
+        self.planner.state.catalog_list().clone()
     }
 
     fn query_planner(&self) -> Arc<dyn datafusion::execution::context::QueryPlanner + Send + Sync> {
-        self.state.query_planner().clone()
+        self.planner.state.query_planner().clone()
     }
 
     fn optimize(&self, plan: &LogicalPlan) -> Result<LogicalPlan> {
@@ -75,13 +82,13 @@ impl Session for PlanningSession {
 
     fn physical_optimizers(&self) -> &[Arc<dyn PhysicalOptimizerRule + Send + Sync>] {
         match self.effort {
-            Effort::Full => self.state.physical_optimizers(),
+            Effort::Full => self.planner.state.physical_optimizers(),
             Effort::None => &[],
         }
     }
 
     fn statistics_registry(&self) -> Option<&StatisticsRegistry> {
-        self.state.statistics_registry()
+        self.planner.state.statistics_registry()
     }
 
     async fn create_physical_plan(&self, plan: &LogicalPlan) -> Result<Arc<dyn ExecutionPlan>> {
@@ -93,27 +100,27 @@ impl Session for PlanningSession {
     }
 
     fn scalar_functions(&self) -> &HashMap<String, Arc<ScalarUDF>> {
-        self.state.scalar_functions()
+        self.planner.state.scalar_functions()
     }
 
     fn higher_order_functions(&self) -> &HashMap<String, Arc<HigherOrderUDF>> {
-        self.state.higher_order_functions()
+        self.planner.state.higher_order_functions()
     }
 
     fn aggregate_functions(&self) -> &HashMap<String, Arc<AggregateUDF>> {
-        self.state.aggregate_functions()
+        self.planner.state.aggregate_functions()
     }
 
     fn window_functions(&self) -> &HashMap<String, Arc<WindowUDF>> {
-        self.state.window_functions()
+        self.planner.state.window_functions()
     }
 
     fn extension_type_registry(&self) -> &ExtensionTypeRegistryRef {
-        Session::extension_type_registry(self.state.as_ref())
+        Session::extension_type_registry(&self.planner.state)
     }
 
     fn runtime_env(&self) -> &Arc<RuntimeEnv> {
-        self.state.runtime_env()
+        self.planner.state.runtime_env()
     }
 
     fn execution_props(&self) -> &ExecutionProps {
@@ -121,19 +128,19 @@ impl Session for PlanningSession {
     }
 
     fn as_any(&self) -> &dyn Any {
-        self.state.as_ref()
+        &self.planner.state
     }
 
     fn table_options(&self) -> &TableOptions {
-        self.state.table_options()
+        self.planner.state.table_options()
     }
 
     fn table_options_mut(&mut self) -> &mut TableOptions {
-        Arc::make_mut(&mut self.state).table_options_mut()
+        Arc::make_mut(&mut self.planner).state.table_options_mut()
     }
 
     fn task_ctx(&self) -> Arc<TaskContext> {
-        self.state.task_ctx()
+        self.planner.state.task_ctx()
     }
 }
 
@@ -147,10 +154,13 @@ impl OptimizerConfig for PlanningSession {
     }
 
     fn options(&self) -> Arc<ConfigOptions> {
-        self.state.config_options().clone()
+        if self.one_pass {
+            return self.planner.one_pass.clone();
+        }
+        self.planner.state.config_options().clone()
     }
 
     fn function_registry(&self) -> Option<&dyn FunctionRegistry> {
-        Some(self.state.as_ref())
+        Some(&self.planner.state)
     }
 }
