@@ -91,7 +91,7 @@ async fn step(server: &TestServer, sql: &SqlClient, model: &mut Model, random: &
         }
         45..60 => {
             let (low, add) = (random.random_range(-60..60), random.random_range(-5..5));
-            let text = format!("UPDATE {table} SET n = n + {add}, s = concat('u', s) WHERE n > {low} AND k % 3 = 1");
+            let text = format!("UPDATE {table} SET n = n + {add}, s = 'u' || s WHERE n > {low} AND k % 3 = 1");
             sql.run(&text).await;
             for row in model.rows.iter_mut().filter(|r| r.1.is_some_and(|n| n > low) && r.0 % 3 == 1) {
                 row.1 = row.1.map(|n| n + add);
