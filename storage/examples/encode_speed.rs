@@ -1,6 +1,6 @@
 //! How fast rows become segments and come back: TPC-H lineitem in memory, written with each compression by one and
-//! two encoding tasks, and read again. `cargo run --release -p basalt-storage --example encode_speed [scale]`
-#![allow(clippy::unwrap_used)]
+//! two encoding tasks, and read again. `cargo run --release -p basalt-storage --example encode_speed [scale] [order]`
+#![allow(clippy::unwrap_used, clippy::disallowed_macros)] // a measurement prints what it found
 
 use arrow::record_batch::RecordBatch;
 use basalt_meta::*;
@@ -19,6 +19,10 @@ fn main() {
     println!("lineitem: {rows} rows, {megabytes:.0} MB as Arrow");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for (sort_key, order) in [(vec![0u32, 3], "in order"), (vec![10], "sorted by ship date"), (vec![], "unsorted")] {
+        let only = std::env::args().nth(2);
+        if only.is_some_and(|only| !order.starts_with(&only)) {
+            continue;
+        }
         for compression in [Compression::None, Compression::Lz4, Compression::Zstd1] {
             for threads in [1, 2] {
                 let measured = runtime.block_on(measure(&batches, sort_key.clone(), compression, threads));
@@ -37,29 +41,37 @@ async fn measure(batches: &[RecordBatch], sort_key: Vec<u32>, compression: Compr
     settings.compression = compression;
     let storage = Storage::open(settings, catalog.clone(), tokio::runtime::Handle::current()).await.unwrap();
     let table = Arc::new(table_of(batches[0].schema_ref(), sort_key));
-    let started = Instant::now();
+    let (started, cpu_before) = (Instant::now(), cpu_ms());
     let mut writer = storage.writer(Arc::clone(&table), Inline::Never);
     for batch in batches {
         writer.write(None, batch.clone()).await.unwrap();
     }
     let written = writer.finish().await.unwrap();
     let write_ms = started.elapsed().as_millis();
+    let write_cpu_ms = cpu_ms() - cpu_before;
     let mut read_ms = Vec::new();
     for _ in 0..2 {
-        let started = Instant::now();
+        let cpu_before = cpu_ms();
         for (segment, _) in &written.segments {
             let view = SegmentView { segment: Arc::new(segment.clone()), deleted: None };
             let columns = (0..table.columns.len()).collect();
             let scan = storage.scan_rows(Arc::clone(&table), view, columns);
             scan.try_fold(0, |rows, (_, batch)| async move { Ok(rows + batch.num_rows()) }).await.unwrap();
         }
-        read_ms.push(started.elapsed().as_millis());
+        read_ms.push(cpu_ms() - cpu_before);
     }
     format!(
-        "write {write_ms} ms, {:.1} MB in {} files, read (1 thread) {read_ms:?} ms",
+        "write {write_ms} ms (CPU {write_cpu_ms}), {:.1} MB in {} files, read twice: CPU {read_ms:?} ms",
         written.bytes as f64 / 1e6,
         written.segments.len()
     )
+}
+
+/// CPU time this process has used, which a busy machine changes less than the time on the wall.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    10 * (fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap())
 }
 
 fn table_of(schema: &arrow::datatypes::Schema, sort_key: Vec<u32>) -> Table {

@@ -89,7 +89,7 @@ mod tests {
     proptest! {
         #[test]
         fn cutting_of_writes_does_not_matter(pieces in proptest::collection::vec(0usize..100_000, 0..6)) {
-            let all: Vec<u8> = (0..pieces.iter().sum::<usize>()).map(|i| (i * 31 >> 3) as u8).collect();
+            let all: Vec<u8> = (0..pieces.iter().sum::<usize>()).map(|i| ((i * 31) >> 3) as u8).collect();
             let mut writer = ChecksumWriter::new(Vec::new());
             let mut rest = &all[..];
             for piece in pieces {

@@ -11,7 +11,7 @@ use crate::{
         layout,
         run::{Run, column_indexes},
         size::batch_bytes,
-        stats::StatsBuilder,
+        stats::{StatsBuilder, has_text_bounds},
     },
     storage::Parts,
     store::{NewObject, UnpublishedObject, write_error},
@@ -244,13 +244,22 @@ impl RowGroupWork {
     }
 
     fn encode(&self, mut work: ColumnWork) -> Result<EncodedColumn> {
-        let array = self.run.column(work.column, self.rows.clone(), self.positions.as_deref())?;
-        work.stats.add(&array)?;
-        let leaves = compute_leaves(self.run.schema().field(work.column), &array).map_err(parquet_error)?;
-        let mut chunks = Vec::with_capacity(work.writers.len());
-        for (mut writer, leaf) in work.writers.into_iter().zip(leaves) {
-            writer.write(&leaf).map_err(parquet_error)?;
-            chunks.push(writer.close().map_err(parquet_error)?);
+        let field = self.run.schema().field(work.column);
+        let bounds_come_encoded = has_text_bounds(field.data_type());
+        for piece in self.run.pieces(work.column, self.rows.clone(), self.positions.as_deref())? {
+            if bounds_come_encoded {
+                work.stats.add_nulls(&piece);
+            } else {
+                work.stats.add(&piece)?;
+            }
+            for (writer, leaf) in work.writers.iter_mut().zip(compute_leaves(field, &piece).map_err(parquet_error)?) {
+                writer.write(&leaf).map_err(parquet_error)?;
+            }
+        }
+        let chunks = work.writers.into_iter().map(ArrowColumnWriter::close).collect::<Result<Vec<_>, _>>();
+        let chunks = chunks.map_err(parquet_error)?;
+        if bounds_come_encoded && let Some(found) = chunks.first().and_then(|c| c.close().metadata.statistics()) {
+            work.stats.add_text_bounds(field.data_type(), found);
         }
         Ok(EncodedColumn { column: work.column, chunks, stats: work.stats })
     }

@@ -171,7 +171,7 @@ impl SegmentReader {
         let mut decoder = decoder.with_page_index_policy(PageIndexPolicy::Optional);
         let block = u64::from(self.detail()?.block_bytes);
         let start = length.saturating_sub(FOOTER_GUESS_BYTES) / block * block;
-        let mut wanted = Vec::from([start..length]);
+        let mut wanted: Vec<Range<u64>> = std::iter::once(start..length).collect();
         loop {
             for range in &wanted {
                 self.check_bounds(range)?;

@@ -17,6 +17,9 @@ use std::{cmp::Ordering, collections::HashMap, ops::Range};
 /// Ascending, nulls last: the order of every sort key.
 pub(crate) const SORT_OPTIONS: SortOptions = SortOptions { descending: false, nulls_first: false };
 
+/// Pieces of fewer rows (on average) are joined before they are encoded.
+const PIECE_ROWS_MIN: usize = 1024;
+
 /// Where a row stands: batch, row in the batch.
 type Position = (u32, u32);
 
@@ -62,16 +65,17 @@ impl Run {
         Some(order[rows].iter().map(|&(batch, row)| (batch as usize, row as usize)).collect())
     }
 
-    /// A column of the given rows; `positions` as [`Run::positions`] gave them.
-    pub(crate) fn column(
+    /// A column of the given rows, in pieces; `positions` as [`Run::positions`] gave them. Rows that stand as they
+    /// came are not copied, unless they came in crumbs.
+    pub(crate) fn pieces(
         &self,
         column: usize,
         rows: Range<usize>,
         positions: Option<&[(usize, usize)]>,
-    ) -> Result<ArrayRef> {
+    ) -> Result<Vec<ArrayRef>> {
         if let Some(positions) = positions {
             let arrays: Vec<&dyn Array> = self.batches.iter().map(|b| b.column(column).as_ref()).collect();
-            return Ok(interleave(&arrays, positions)?);
+            return Ok(vec![interleave(&arrays, positions)?]);
         }
         let mut pieces = Vec::new();
         let first = self.starts.partition_point(|&start| start <= rows.start).saturating_sub(1);
@@ -84,6 +88,15 @@ impl Run {
                 pieces.push(batch.column(column).slice(from - start, to - from));
             }
         }
+        if rows.len() < pieces.len() * PIECE_ROWS_MIN {
+            return Ok(vec![concat(&pieces.iter().map(|a| a.as_ref()).collect::<Vec<_>>())?]);
+        }
+        Ok(pieces)
+    }
+
+    /// A column of the given rows.
+    fn column(&self, column: usize, rows: Range<usize>, positions: Option<&[(usize, usize)]>) -> Result<ArrayRef> {
+        let pieces = self.pieces(column, rows, positions)?;
         match &pieces[..] {
             [] => Ok(new_empty_array(self.schema.field(column).data_type())),
             [one] => Ok(one.clone()),
@@ -132,7 +145,7 @@ impl Run {
         let mut order = None;
         if found == Found::Unsorted || unique_is_sort {
             let keys = self.keys(&sort_key)?;
-            let mut sorted = sorted_rows(&keys, self.first_byte_is_constant(sort_key[0]));
+            let mut sorted = sorted_rows(&keys, self.key_shape(&sort_key));
             if unique_is_sort {
                 keep_last_of_equal(&mut sorted, &keys);
             }
@@ -155,9 +168,13 @@ impl Run {
     }
 
     /// A key's first byte says whether the value is null, and of strings whether it is empty.
-    fn first_byte_is_constant(&self, column: usize) -> bool {
-        let fixed = self.schema.field(column).data_type().is_primitive();
-        fixed && self.batches.iter().all(|b| b.column(column).null_count() == 0)
+    fn key_shape(&self, columns: &[usize]) -> KeyShape {
+        let is_fixed = |&c: &usize| self.schema.field(c).data_type().is_primitive();
+        let first_has_nulls = self.batches.iter().any(|b| b.column(columns[0]).null_count() > 0);
+        KeyShape {
+            first_byte_is_constant: is_fixed(&columns[0]) && !first_has_nulls,
+            equally_long: columns.iter().all(is_fixed),
+        }
     }
 
     fn all_positions(&self) -> Vec<Position> {
@@ -229,25 +246,47 @@ fn compare(comparators: &[DynComparator], left: usize, right: usize) -> Ordering
     comparators.iter().map(|c| c(left, right)).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
 }
 
+/// What is known of keys in their bytewise form.
+#[derive(Debug, Clone, Copy)]
+struct KeyShape {
+    first_byte_is_constant: bool,
+    equally_long: bool,
+}
+
 /// Row numbers in the order of their keys; equal keys keep their order.
 ///
-/// Most comparisons are decided by eight bytes of the key that lie in the entry itself.
-fn sorted_rows(keys: &Rows, first_byte_is_constant: bool) -> Vec<u32> {
-    let skip = usize::from(first_byte_is_constant);
-    let prefix = |row: usize| {
-        let key = keys.row(row);
-        let bytes = key.data().get(skip..).unwrap_or_default();
-        let mut head = [0; 8];
-        let length = bytes.len().min(8);
-        head[..length].copy_from_slice(&bytes[..length]);
-        u64::from_be_bytes(head)
-    };
-    let mut entries: Vec<(u64, u32)> = (0..keys.num_rows()).map(|row| (prefix(row), row as u32)).collect();
-    entries.sort_unstable_by(|&(a_prefix, a), &(b_prefix, b)| {
+/// Comparisons are decided by a head of the key that lies in the entry itself: all of them when keys are short and
+/// equally long, else most.
+fn sorted_rows(keys: &Rows, shape: KeyShape) -> Vec<u32> {
+    let skip = usize::from(shape.first_byte_is_constant);
+    let rows = 0..keys.num_rows() as u32;
+    let length = keys.row_len(0) - skip;
+    if shape.equally_long && length <= size_of::<u64>() {
+        let mut entries: Vec<(u64, u32)> = rows.map(|row| (u64::from_be_bytes(head(keys, row, skip)), row)).collect();
+        entries.sort_unstable();
+        return entries.into_iter().map(|(_, row)| row).collect();
+    }
+    if shape.equally_long && length <= size_of::<u128>() {
+        let mut entries: Vec<(u128, u32)> = rows.map(|row| (u128::from_be_bytes(head(keys, row, skip)), row)).collect();
+        entries.sort_unstable();
+        return entries.into_iter().map(|(_, row)| row).collect();
+    }
+    let mut entries: Vec<(u64, u32)> = rows.map(|row| (u64::from_be_bytes(head(keys, row, skip)), row)).collect();
+    entries.sort_unstable_by(|&(a_head, a), &(b_head, b)| {
         let by_key = || keys.row(a as usize).cmp(&keys.row(b as usize));
-        a_prefix.cmp(&b_prefix).then_with(by_key).then(a.cmp(&b))
+        a_head.cmp(&b_head).then_with(by_key).then(a.cmp(&b))
     });
     entries.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The first bytes of a key, filled up with zeros.
+fn head<const N: usize>(keys: &Rows, row: u32, skip: usize) -> [u8; N] {
+    let key = keys.row(row as usize);
+    let bytes = &key.data()[skip..];
+    let mut head = [0; N];
+    let length = bytes.len().min(N);
+    head[..length].copy_from_slice(&bytes[..length]);
+    head
 }
 
 /// Of neighbours with equal keys only the last one stays.

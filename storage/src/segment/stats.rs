@@ -11,6 +11,7 @@ use arrow::{
     error::ArrowError,
 };
 use basalt_meta::{ColumnId, ColumnStats, StatValue};
+use parquet::file::statistics::Statistics;
 
 /// Longer string and binary bounds are truncated.
 pub(crate) const BOUND_BYTES_MAX: usize = 64;
@@ -22,6 +23,8 @@ pub(crate) struct StatsBuilder {
     nulls: u64,
     /// Bounds cannot be told (NaN).
     unknown: bool,
+    /// Bounds are not values that occur.
+    inexact: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -31,8 +34,29 @@ struct Bounds {
 }
 
 impl StatsBuilder {
-    pub(crate) fn add(&mut self, array: &ArrayRef) -> Result<()> {
+    pub(crate) fn add_nulls(&mut self, array: &ArrayRef) {
         self.nulls += array.logical_null_count() as u64;
+    }
+
+    /// Bounds that the encoder found already: comparing all strings once more would cost as much as encoding them.
+    pub(crate) fn add_text_bounds(&mut self, data_type: &DataType, found: &Statistics) {
+        let (Some(min), Some(max)) = (found.min_bytes_opt(), found.max_bytes_opt()) else { return };
+        let bounds = match data_type {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => {
+                let text = |bytes: &[u8]| std::str::from_utf8(bytes).map(|text| StatValue::Utf8(text.to_string()));
+                text(min).and_then(|min| text(max).map(|max| Bounds { min, max })).ok()
+            }
+            _ => Some(Bounds { min: StatValue::Binary(min.to_vec()), max: StatValue::Binary(max.to_vec()) }),
+        };
+        self.inexact |= !found.min_is_exact() || !found.max_is_exact();
+        match bounds {
+            Some(bounds) => self.widen(bounds),
+            None => self.unknown = true,
+        }
+    }
+
+    pub(crate) fn add(&mut self, array: &ArrayRef) -> Result<()> {
+        self.add_nulls(array);
         match bounds_of(array)? {
             Found::Bounds(bounds) => self.widen(bounds),
             Found::Nothing => {}
@@ -68,8 +92,21 @@ impl StatsBuilder {
         };
         let (min, min_exact) = truncate_down(min);
         let (max, max_exact) = truncate_up(max);
-        ColumnStats { column, min: Some(min), max, nulls: self.nulls, distinct: None, exact: min_exact && max_exact }
+        ColumnStats {
+            column,
+            min: Some(min),
+            max,
+            nulls: self.nulls,
+            distinct: None,
+            exact: min_exact && max_exact && !self.inexact,
+        }
     }
+}
+
+/// Whether the bounds of such a column are those of its encoded bytes.
+pub(crate) fn has_text_bounds(data_type: &DataType) -> bool {
+    use DataType::*;
+    matches!(data_type, Utf8 | LargeUtf8 | Utf8View | Binary | LargeBinary | BinaryView)
 }
 
 /// What one array says about bounds.
