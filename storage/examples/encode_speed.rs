@@ -18,6 +18,7 @@ fn main() {
     let megabytes = batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>() as f64 / 1e6;
     println!("lineitem: {rows} rows, {megabytes:.0} MB as Arrow");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(measure_one_row(batches[0].slice(0, 1)));
     for (sort_key, order) in [(vec![0u32, 3], "in order"), (vec![10], "sorted by ship date"), (vec![], "unsorted")] {
         let only = std::env::args().nth(2);
         if only.is_some_and(|only| !order.starts_with(&only)) {
@@ -30,6 +31,26 @@ fn main() {
             }
         }
     }
+}
+
+/// A load of one row, up to the commit.
+async fn measure_one_row(row: RecordBatch) {
+    const LOADS: u32 = 20_000;
+    let directory = tempfile::TempDir::new().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp(0)));
+    let catalog = Catalog::open(&directory.path().join("meta"), CatalogSettings::default(), clock).unwrap();
+    let location = directory.path().join("segments").to_string_lossy().into_owned();
+    let settings = StorageSettings::new(location, 2, 1 << 30);
+    let storage = Storage::open(settings, catalog, tokio::runtime::Handle::current()).await.unwrap();
+    let table = Arc::new(table_of(row.schema_ref(), vec![0, 3]));
+    let cpu_before = cpu_ms();
+    for _ in 0..LOADS {
+        let mut writer = storage.writer(Arc::clone(&table), Inline::Allowed);
+        writer.write(None, row.clone()).await.unwrap();
+        writer.finish().await.unwrap();
+    }
+    let micros = (cpu_ms() - cpu_before) * 1000 / u64::from(LOADS);
+    println!("one row of {} columns as an inline segment: {micros} us of CPU", table.columns.len());
 }
 
 async fn measure(batches: &[RecordBatch], sort_key: Vec<u32>, compression: Compression, threads: usize) -> String {
