@@ -1,7 +1,7 @@
 //! The integration tests, one binary: every module talks to real server processes over HTTP.
 //!
 //! `architecture` also checks that no test file is missing here.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::unwrap_used)]
 
 mod architecture;
 mod databend;

@@ -1,6 +1,6 @@
 //! The SQL answer files in `slt/`, each run over `/v1/query` against its own server. The top of each file says where its
 //! expected values come from. In results, a Boolean is 1 or 0, an empty text is `(empty)`.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::unwrap_used)]
 
 use basalt_tests::{SqlClient, SqlError, TestServer};
 use sqllogictest::{AsyncDB, DBOutput, DefaultColumnType, Runner};

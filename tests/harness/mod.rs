@@ -2,7 +2,7 @@
 //! the ledger that outlives a killed server.
 //!
 //! Nothing here reaches into the server: everything goes over HTTP or signals, as a user's program would.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_macros, clippy::unwrap_used)]
 
 mod client;
 mod ledger;
