@@ -207,6 +207,25 @@ fn no_todo_is_left() {
 }
 
 #[test]
+fn libraries_do_not_print() {
+    let mut wrong = Vec::new();
+    for package in ["meta", "storage", "engine", "http"] {
+        for (path, text) in sources(package) {
+            // the ready line and the refusal to start are the binary's own words
+            if path.ends_with("main.rs") || path.ends_with("serve.rs") {
+                continue;
+            }
+            for (number, line) in product_lines(&path, &text) {
+                if ["println!(", "print!(", "eprintln!("].iter().any(|m| line.trim_start().starts_with(m)) {
+                    wrong.push(format!("{}:{number}: {}", path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn background_tasks_start_in_one_place() {
     let mut wrong = Vec::new();
     for package in ["meta", "storage", "engine"] {
