@@ -5,7 +5,7 @@
 
 mod settings;
 
-pub(crate) use settings::{Definition, Settings, definition, definitions, known_value, value_in_force, Values};
+pub(crate) use settings::{Definition, Settings, Values, definition, definitions, known_value, value_in_force};
 
 use crate::Principal;
 use std::collections::BTreeMap;

@@ -21,7 +21,10 @@ pub(crate) struct Definition {
 /// What a setting may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Values {
-    Number { min: u64, max: u64 },
+    Number {
+        min: u64,
+        max: u64,
+    },
     OneOf(&'static [&'static str]),
     TimeZone,
     /// Any text: only for settings without effect.
@@ -85,12 +88,7 @@ static DEFINITIONS: &[Definition] = &[
     ),
     ignored("input_read_buffer_size", "4194304", Values::Number { min: 1, max: u64::MAX }),
     ignored("join_spilling_memory_ratio", "60", Values::Number { min: 0, max: 100 }),
-    acting(
-        "max_block_size",
-        "8192",
-        Values::Number { min: 64, max: 1 << 20 },
-        "Rows that plans process at a time.",
-    ),
+    acting("max_block_size", "8192", Values::Number { min: 64, max: 1 << 20 }, "Rows that plans process at a time."),
     acting(
         "max_execute_time_in_seconds",
         "0",
@@ -249,7 +247,12 @@ mod tests {
     fn names_are_sorted_and_defaults_allowed() {
         assert!(DEFINITIONS.windows(2).all(|w| w[0].name < w[1].name));
         for definition in DEFINITIONS {
-            assert_eq!(definition.normalize(definition.default).as_deref(), Some(definition.default), "{}", definition.name);
+            assert_eq!(
+                definition.normalize(definition.default).as_deref(),
+                Some(definition.default),
+                "{}",
+                definition.name
+            );
         }
     }
 

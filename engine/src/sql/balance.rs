@@ -1,14 +1,12 @@
 //! Rebuilds long chains as balanced trees right after parsing: `a OR b OR c …` and `q UNION ALL q …` mean the same in
 //! any grouping, and a tree of 5,000 conditions is then 13 levels deep instead of 5,000.
 
+#![expect(clippy::vec_box, reason = "terms are moved from one tree into another in the boxes they have")]
+
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Query, SetExpr, SetOperator, SetQuantifier, Value, VisitMut, VisitorMut,
 };
-use std::{
-    convert::Infallible,
-    mem,
-    ops::ControlFlow,
-};
+use std::{convert::Infallible, mem, ops::ControlFlow};
 
 /// Balances every chain in `tree`.
 pub(super) fn balance<T: VisitMut>(tree: &mut T) {
@@ -48,7 +46,8 @@ fn null() -> Expr {
 }
 
 fn empty_body() -> Box<SetExpr> {
-    let values = datafusion::sql::sqlparser::ast::Values { explicit_row: false, value_keyword: false, rows: Vec::new() };
+    let values =
+        datafusion::sql::sqlparser::ast::Values { explicit_row: false, value_keyword: false, rows: Vec::new() };
     Box::new(SetExpr::Values(values))
 }
 

@@ -46,7 +46,7 @@ pub(super) fn finish(statement: &mut Statement, shape: Shape) -> Result<()> {
             Ok(())
         }
         Statement::Show(show) => match &mut show.filter {
-            Some(super::ShowFilter::Where(expr)) => tree(expr, shape),
+            Some(super::ShowFilter::Where(expr)) => tree(expr.as_mut(), shape),
             _ => Ok(()),
         },
         _ => Ok(()),

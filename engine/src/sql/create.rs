@@ -155,7 +155,9 @@ impl Grammar<'_> {
                     let _ = self.accept("key");
                 }
                 if !key.is_empty() {
-                    return Err(Error::Syntax { message: format!("a table has one key{}", super::place(self.location())) });
+                    return Err(Error::Syntax {
+                        message: format!("a table has one key{}", super::place(self.location())),
+                    });
                 }
                 key.push(column.name.clone());
             } else if self.is("autoincrement") || self.is("auto_increment") || self.is("identity") {
@@ -227,7 +229,12 @@ impl Grammar<'_> {
         self.view_body(or_replace, if_not_exists, false)
     }
 
-    pub(super) fn view_body(&mut self, or_replace: bool, if_not_exists: bool, replace_only: bool) -> Result<CreateView> {
+    pub(super) fn view_body(
+        &mut self,
+        or_replace: bool,
+        if_not_exists: bool,
+        replace_only: bool,
+    ) -> Result<CreateView> {
         let name = self.name()?;
         let columns = match self.parser.peek_token_ref().token {
             Token::LParen => self.idents_in_parentheses()?,

@@ -56,7 +56,9 @@ pub(super) fn check_bytes(sql: &str, limits: SqlLimits) -> Result<()> {
     }
     if let Some(at) = memchr::memchr(0, sql.as_bytes()) {
         let (line, column) = line_column(sql, at);
-        return Err(Error::Syntax { message: format!("SQL text contains a NUL character at line {line}, column {column}") });
+        return Err(Error::Syntax {
+            message: format!("SQL text contains a NUL character at line {line}, column {column}"),
+        });
     }
     Ok(())
 }
@@ -178,6 +180,8 @@ impl Walk {
             }
             Keyword::AND | Keyword::OR if after_operand => {
                 self.end_group(at)?;
+                // No condition goes on inside a type: a `<` taken for one was a comparison.
+                self.types = 0;
                 self.top().terms += 1;
                 let terms = self.top().terms;
                 self.shape.terms = self.shape.terms.max(terms);
@@ -344,7 +348,7 @@ fn opens_type(tokens: &[TokenWithSpan], index: usize) -> bool {
     let Some(Token::Word(word)) = before.map(|t| &t.token) else {
         return false;
     };
-    matches!(word.keyword, Keyword::ARRAY | Keyword::MAP | Keyword::STRUCT | Keyword::TUPLE | Keyword::NESTED | Keyword::UNION)
+    matches!(word.keyword, Keyword::ARRAY | Keyword::MAP | Keyword::STRUCT)
 }
 
 fn too_deep(what: &str, limit: usize, at: Location) -> Error {

@@ -92,7 +92,8 @@ fn on_fitting_stack<T: Send>(shape: Shape, work: impl FnOnce() -> Result<T> + Se
         return work();
     }
     thread::scope(|scope| {
-        let spawned = thread::Builder::new().name("sql-parser".into()).stack_size(DEEP_STACK_BYTES).spawn_scoped(scope, work);
+        let spawned =
+            thread::Builder::new().name("sql-parser".into()).stack_size(DEEP_STACK_BYTES).spawn_scoped(scope, work);
         match spawned {
             Ok(thread) => thread.join().unwrap_or_else(|_| {
                 Err(Error::Internal { message: "the parser failed on this text".into(), source: None })

@@ -175,7 +175,10 @@ mod tests {
 
     #[test]
     fn splits_strings_comments_and_numbers() {
-        assert_eq!(texts("a'b''c\\'d',`x``y`--z\n/*1/*2*/3*/1.5e-3 .5e"), ["a", "'b''c\\'d'", ",", "`x``y`", "1.5e-3", ".5", "e"]);
+        assert_eq!(
+            texts("a'b''c\\'d',`x``y`--z\n/*1/*2*/3*/1.5e-3 .5e"),
+            ["a", "'b''c\\'d'", ",", "`x``y`", "1.5e-3", ".5", "e"]
+        );
         assert_eq!(texts("'open"), ["'open"]);
         assert_eq!(texts("'open\\"), ["'open\\"]);
     }

@@ -19,21 +19,21 @@ impl Grammar<'_> {
         let what = if self.accept("databases") || self.accept("schemas") {
             ShowWhat::Databases
         } else if self.accept_all(&["table", "status"]) {
-            database = self.from_database()?;
+            database = self.in_database()?;
             ShowWhat::TableStatus
         } else if self.accept("tables") {
             let history = self.accept("history");
-            database = self.from_database()?;
+            database = self.in_database()?;
             ShowWhat::Tables { history }
         } else if self.accept("views") {
-            database = self.from_database()?;
+            database = self.in_database()?;
             ShowWhat::Views
         } else if self.accept("columns") || self.accept("fields") {
             if !self.accept("from") {
                 self.expect("in")?;
             }
             let table = self.name()?;
-            database = self.from_database()?;
+            database = self.in_database()?;
             ShowWhat::Columns { table }
         } else {
             self.show_plain()?
@@ -72,7 +72,7 @@ impl Grammar<'_> {
         self.expected("DATABASE, TABLE or VIEW")
     }
 
-    fn from_database(&mut self) -> Result<Option<Ident>> {
+    fn in_database(&mut self) -> Result<Option<Ident>> {
         if self.accept("from") || self.accept("in") { Ok(Some(self.ident()?)) } else { Ok(None) }
     }
 
@@ -81,7 +81,7 @@ impl Grammar<'_> {
             return Ok(Some(ShowFilter::Like(self.text()?)));
         }
         if self.accept("where") {
-            return Ok(Some(ShowFilter::Where(self.parser.parse_expr()?)));
+            return Ok(Some(ShowFilter::Where(Box::new(self.parser.parse_expr()?))));
         }
         Ok(None)
     }

@@ -8,31 +8,75 @@ use datafusion::sql::sqlparser::ast::{self, Assignment, Expr, Ident, ObjectName,
 #[derive(Debug, Clone)]
 pub(crate) enum Statement {
     Query(Box<Query>),
-    Explain { mode: ExplainMode, statement: Box<Statement> },
+    Explain {
+        mode: ExplainMode,
+        statement: Box<Statement>,
+    },
     /// Settings that hold for one statement.
-    WithSettings { settings: Vec<(String, String)>, statement: Box<Statement> },
+    WithSettings {
+        settings: Vec<(String, String)>,
+        statement: Box<Statement>,
+    },
 
-    CreateDatabase { name: Ident, if_not_exists: bool, or_replace: bool, comment: Option<String> },
-    DropDatabase { name: Ident, if_exists: bool },
-    UndropDatabase { name: Ident },
-    ShowCreateDatabase { name: Ident },
-    Use { database: Ident },
+    CreateDatabase {
+        name: Ident,
+        if_not_exists: bool,
+        or_replace: bool,
+        comment: Option<String>,
+    },
+    DropDatabase {
+        name: Ident,
+        if_exists: bool,
+    },
+    UndropDatabase {
+        name: Ident,
+    },
+    ShowCreateDatabase {
+        name: Ident,
+    },
+    Use {
+        database: Ident,
+    },
 
     CreateTable(Box<CreateTable>),
     AlterTable(Box<AlterTable>),
-    DropTable { name: ObjectName, if_exists: bool },
-    UndropTable { name: ObjectName },
-    TruncateTable { name: ObjectName },
-    RenameTables { pairs: Vec<(ObjectName, ObjectName)>, if_exists: bool },
-    OptimizeTable { name: ObjectName, action: OptimizeAction },
-    AnalyzeTable { name: ObjectName },
+    DropTable {
+        name: ObjectName,
+        if_exists: bool,
+    },
+    UndropTable {
+        name: ObjectName,
+    },
+    TruncateTable {
+        name: ObjectName,
+    },
+    RenameTables {
+        pairs: Vec<(ObjectName, ObjectName)>,
+        if_exists: bool,
+    },
+    OptimizeTable {
+        name: ObjectName,
+        action: OptimizeAction,
+    },
+    AnalyzeTable {
+        name: ObjectName,
+    },
     /// Without a table: everything.
-    Vacuum { name: Option<ObjectName> },
-    ShowCreateTable { name: ObjectName },
-    Describe { name: ObjectName },
+    Vacuum {
+        name: Option<ObjectName>,
+    },
+    ShowCreateTable {
+        name: ObjectName,
+    },
+    Describe {
+        name: ObjectName,
+    },
 
     CreateView(Box<CreateView>),
-    DropView { name: ObjectName, if_exists: bool },
+    DropView {
+        name: ObjectName,
+        if_exists: bool,
+    },
 
     Insert(Box<Insert>),
     Update(Box<Update>),
@@ -43,9 +87,17 @@ pub(crate) enum Statement {
     Commit,
     Rollback,
 
-    Set { settings: Vec<(String, String)>, global: bool },
-    Unset { names: Vec<String>, global: bool },
-    KillQuery { id: String },
+    Set {
+        settings: Vec<(String, String)>,
+        global: bool,
+    },
+    Unset {
+        names: Vec<String>,
+        global: bool,
+    },
+    KillQuery {
+        id: String,
+    },
     Show(Box<Show>),
 }
 
@@ -112,16 +164,38 @@ pub(crate) struct AlterTable {
 #[derive(Debug, Clone)]
 pub(crate) enum AlterAction {
     RenameTo(ObjectName),
-    AddColumn { column: ColumnDefinition, if_not_exists: bool, position: ColumnPosition },
-    DropColumn { name: Ident, if_exists: bool },
-    RenameColumn { old: Ident, new: Ident },
+    AddColumn {
+        column: ColumnDefinition,
+        if_not_exists: bool,
+        position: ColumnPosition,
+    },
+    DropColumn {
+        name: Ident,
+        if_exists: bool,
+    },
+    RenameColumn {
+        old: Ident,
+        new: Ident,
+    },
     /// New definitions of existing columns. A missing default or comment stays as it was.
     ModifyColumns(Vec<ColumnDefinition>),
-    SetDefault { name: Ident, default: String },
-    DropDefault { name: Ident },
-    SetNotNull { name: Ident },
-    DropNotNull { name: Ident },
-    ColumnComment { name: Ident, comment: String },
+    SetDefault {
+        name: Ident,
+        default: String,
+    },
+    DropDefault {
+        name: Ident,
+    },
+    SetNotNull {
+        name: Ident,
+    },
+    DropNotNull {
+        name: Ident,
+    },
+    ColumnComment {
+        name: Ident,
+        comment: String,
+    },
     Comment(String),
     ClusterBy(Vec<Ident>),
     DropClusterKey,
@@ -217,7 +291,10 @@ pub(crate) enum MergeAction {
     /// `UPDATE *`: every column from the source's column of the same name.
     UpdateAll,
     Delete,
-    Insert { columns: Vec<Ident>, values: Vec<Expr> },
+    Insert {
+        columns: Vec<Ident>,
+        values: Vec<Expr>,
+    },
     /// `INSERT *`.
     InsertAll,
 }
@@ -252,5 +329,5 @@ pub(crate) enum ShowWhat {
 #[derive(Debug, Clone)]
 pub(crate) enum ShowFilter {
     Like(String),
-    Where(Expr),
+    Where(Box<Expr>),
 }

@@ -54,7 +54,10 @@ fn hostile_texts_get_an_error_that_names_limit_and_place() {
         on_small_stack(move || match parse(&sql, LIMITS) {
             Ok(_) => panic!("{name} was accepted"),
             Err(Error::Syntax { message }) => {
-                assert!(name == "from" || name == "explain" || message.contains(" at line 1, column "), "{name}: {message}");
+                assert!(
+                    name == "from" || name == "explain" || message.contains(" at line 1, column "),
+                    "{name}: {message}"
+                );
             }
             Err(other) => panic!("{name}: {other}"),
         });
@@ -126,7 +129,11 @@ fn exactly_one_statement() {
 fn syntax_errors_say_what_was_expected_and_where() {
     assert_eq!(fails("SELECT 1\nFROM"), "expected identifier, found the end of the text");
     assert_eq!(fails("SELEC 1"), "expected a statement (SELECT, INSERT, CREATE, …), found SELEC at line 1, column 1");
-    assert_eq!(fails("CREATE TABLE t (a INT NOT)"), "expected ',' or ')' after column definition, found NOT".replace("',' or ')' after column definition, found NOT", "), found NOT at line 1, column 23"));
+    assert_eq!(
+        fails("CREATE TABLE t (a INT NOT)"),
+        "expected ',' or ')' after column definition, found NOT"
+            .replace("',' or ')' after column definition, found NOT", "), found NOT at line 1, column 23")
+    );
     assert!(fails("SELECT 'abc").contains("at line 1, column 8"));
 }
 
@@ -154,7 +161,10 @@ fn other_systems_statements_are_refused_by_name() {
             other => panic!("{sql}: {other:?}"),
         }
     }
-    assert!(parse("SET datafusion.execution.batch_size = 1", LIMITS).is_ok(), "an unknown setting, refused where settings are known");
+    assert!(
+        parse("SET datafusion.execution.batch_size = 1", LIMITS).is_ok(),
+        "an unknown setting, refused where settings are known"
+    );
 }
 
 #[test]
@@ -197,28 +207,57 @@ fn definitions() {
     };
     assert!(table.or_replace && table.columns.len() == 7);
     assert_eq!(table.columns[0].default.as_deref(), Some("1 + 1"));
-    assert_eq!((table.columns[0].nullable, table.columns[1].nullable, table.columns[2].nullable), (Some(false), Some(true), None));
+    assert_eq!(
+        (table.columns[0].nullable, table.columns[1].nullable, table.columns[2].nullable),
+        (Some(false), Some(true), None)
+    );
     assert_eq!(table.columns[6].default.as_deref(), Some("now()"));
     assert_eq!(table.unique_key.len(), 2);
     assert_eq!(table.sort_key[0].value, "b");
     assert_eq!(table.partition_by.as_deref(), Some("(to_yyyymm(g))"));
     assert_eq!(table.options, [("row_per_block".to_string(), "100".to_string())]);
 
-    let Statement::CreateTable(table) = ok("create table t(id bigint primary key, v string) as select 1, 'x'") else { panic!() };
+    let Statement::CreateTable(table) = ok("create table t(id bigint primary key, v string) as select 1, 'x'") else {
+        panic!()
+    };
     assert!(table.unique_key.len() == 1 && table.query.is_some());
     let Statement::CreateView(view) = ok("CREATE VIEW v (a) AS SELECT 'ä',\n 1 -- x\n FROM t ;") else { panic!() };
     assert_eq!(view.text, "SELECT 'ä',\n 1 -- x\n FROM t");
     assert!(matches!(parse("CREATE TABLE t (a INT) ENGINE = InnoDB", LIMITS), Err(Error::UnknownEngine { .. })));
     for sql in [
-        "CREATE DATABASE IF NOT EXISTS d", "CREATE SCHEMA d COMMENT = 'x'", "DROP DATABASE IF EXISTS d", "UNDROP DATABASE d",
-        "SHOW CREATE DATABASE d", "CREATE TABLE t LIKE u", "CREATE TRANSIENT TABLE t (a INT)", "DROP TABLE IF EXISTS d.t",
-        "UNDROP TABLE t", "TRUNCATE TABLE t", "TRUNCATE t", "RENAME TABLE a TO b, c TO d", "ALTER TABLE t RENAME TO u",
-        "ALTER TABLE t ADD COLUMN a INT NOT NULL DEFAULT 5 AFTER b", "ALTER TABLE t ADD a INT FIRST", "ALTER TABLE t DROP COLUMN a",
-        "ALTER TABLE t RENAME COLUMN a TO b", "ALTER TABLE t MODIFY COLUMN a BIGINT, COLUMN b STRING NOT NULL",
-        "ALTER TABLE t MODIFY a SET DEFAULT 1", "ALTER TABLE t ALTER COLUMN a SET NOT NULL", "ALTER TABLE t ALTER a SET DATA TYPE INT",
-        "ALTER TABLE t COMMENT = 'x'", "ALTER TABLE t CLUSTER BY (a)", "ALTER TABLE t DROP CLUSTER KEY",
-        "ALTER TABLE t SET OPTIONS (row_per_block = 1)", "ALTER TABLE t FLASHBACK TO (SNAPSHOT => 'x')", "ALTER VIEW v AS SELECT 2",
-        "DROP VIEW v", "OPTIMIZE TABLE t COMPACT", "OPTIMIZE TABLE t ALL", "ANALYZE TABLE t", "VACUUM TABLE t", "VACUUM DROP TABLE",
+        "CREATE DATABASE IF NOT EXISTS d",
+        "CREATE SCHEMA d COMMENT = 'x'",
+        "DROP DATABASE IF EXISTS d",
+        "UNDROP DATABASE d",
+        "SHOW CREATE DATABASE d",
+        "CREATE TABLE t LIKE u",
+        "CREATE TRANSIENT TABLE t (a INT)",
+        "DROP TABLE IF EXISTS d.t",
+        "UNDROP TABLE t",
+        "TRUNCATE TABLE t",
+        "TRUNCATE t",
+        "RENAME TABLE a TO b, c TO d",
+        "ALTER TABLE t RENAME TO u",
+        "ALTER TABLE t ADD COLUMN a INT NOT NULL DEFAULT 5 AFTER b",
+        "ALTER TABLE t ADD a INT FIRST",
+        "ALTER TABLE t DROP COLUMN a",
+        "ALTER TABLE t RENAME COLUMN a TO b",
+        "ALTER TABLE t MODIFY COLUMN a BIGINT, COLUMN b STRING NOT NULL",
+        "ALTER TABLE t MODIFY a SET DEFAULT 1",
+        "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+        "ALTER TABLE t ALTER a SET DATA TYPE INT",
+        "ALTER TABLE t COMMENT = 'x'",
+        "ALTER TABLE t CLUSTER BY (a)",
+        "ALTER TABLE t DROP CLUSTER KEY",
+        "ALTER TABLE t SET OPTIONS (row_per_block = 1)",
+        "ALTER TABLE t FLASHBACK TO (SNAPSHOT => 'x')",
+        "ALTER VIEW v AS SELECT 2",
+        "DROP VIEW v",
+        "OPTIMIZE TABLE t COMPACT",
+        "OPTIMIZE TABLE t ALL",
+        "ANALYZE TABLE t",
+        "VACUUM TABLE t",
+        "VACUUM DROP TABLE",
     ] {
         ok(sql);
     }
@@ -227,17 +266,50 @@ fn definitions() {
 #[test]
 fn everything_else() {
     for sql in [
-        "INSERT INTO t SELECT * FROM u", "INSERT OVERWRITE t VALUES (1)", "INSERT INTO TABLE t (a) (SELECT 1)",
-        "UPDATE t SET a = a + 1, b = DEFAULT WHERE c IN (SELECT 1)", "UPDATE t AS x SET x.a = s.b FROM s WHERE s.id = x.id",
-        "DELETE FROM t", "DELETE FROM t x USING u WHERE u.a = x.a", "DELETE FROM t WHERE EXISTS (SELECT 1)",
+        "INSERT INTO t SELECT * FROM u",
+        "INSERT OVERWRITE t VALUES (1)",
+        "INSERT INTO TABLE t (a) (SELECT 1)",
+        "UPDATE t SET a = a + 1, b = DEFAULT WHERE c IN (SELECT 1)",
+        "UPDATE t AS x SET x.a = s.b FROM s WHERE s.id = x.id",
+        "DELETE FROM t",
+        "DELETE FROM t x USING u WHERE u.a = x.a",
+        "DELETE FROM t WHERE EXISTS (SELECT 1)",
         "MERGE INTO t USING (SELECT 1 AS a) AS s ON t.a = s.a WHEN MATCHED AND s.a > 1 THEN DELETE WHEN MATCHED THEN UPDATE * WHEN NOT MATCHED THEN INSERT (a) VALUES (s.a)",
         "MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET t.a = s.b, c = 1 WHEN NOT MATCHED AND s.a > 0 THEN INSERT *",
-        "BEGIN", "BEGIN TRANSACTION", "START TRANSACTION", "COMMIT", "ROLLBACK", "USE d", "USE DATABASE d", "KILL QUERY 'x'",
-        "SET max_threads = 2", "SET GLOBAL timezone = 'Europe/Berlin'", "SET a = 1, b = 'x'", "UNSET max_threads", "UNSET (a, b)",
-        "SHOW DATABASES", "SHOW TABLES FROM d LIKE 'x%'", "SHOW FULL TABLES", "SHOW TABLES HISTORY", "SHOW TABLE STATUS",
-        "SHOW COLUMNS FROM t FROM d", "SHOW FULL FIELDS FROM d.t WHERE Field = 'a'", "SHOW SETTINGS LIKE 'max%' LIMIT 3", "SHOW PROCESSLIST",
-        "SHOW FUNCTIONS", "SHOW ENGINES", "SHOW METRICS", "SHOW USERS", "SHOW VIEWS", "SHOW CREATE TABLE t", "SHOW CREATE VIEW v",
-        "DESC t", "DESCRIBE TABLE d.t", "EXPLAIN SELECT 1", "EXPLAIN ANALYZE SELECT 1", "EXPLAIN VERBOSE DELETE FROM t",
+        "BEGIN",
+        "BEGIN TRANSACTION",
+        "START TRANSACTION",
+        "COMMIT",
+        "ROLLBACK",
+        "USE d",
+        "USE DATABASE d",
+        "KILL QUERY 'x'",
+        "SET max_threads = 2",
+        "SET GLOBAL timezone = 'Europe/Berlin'",
+        "SET a = 1, b = 'x'",
+        "UNSET max_threads",
+        "UNSET (a, b)",
+        "SHOW DATABASES",
+        "SHOW TABLES FROM d LIKE 'x%'",
+        "SHOW FULL TABLES",
+        "SHOW TABLES HISTORY",
+        "SHOW TABLE STATUS",
+        "SHOW COLUMNS FROM t FROM d",
+        "SHOW FULL FIELDS FROM d.t WHERE Field = 'a'",
+        "SHOW SETTINGS LIKE 'max%' LIMIT 3",
+        "SHOW PROCESSLIST",
+        "SHOW FUNCTIONS",
+        "SHOW ENGINES",
+        "SHOW METRICS",
+        "SHOW USERS",
+        "SHOW VIEWS",
+        "SHOW CREATE TABLE t",
+        "SHOW CREATE VIEW v",
+        "DESC t",
+        "DESCRIBE TABLE d.t",
+        "EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE SELECT 1",
+        "EXPLAIN VERBOSE DELETE FROM t",
         "SETTINGS (max_threads = 1, timezone = 'UTC') SELECT 1",
     ] {
         ok(sql);

@@ -182,6 +182,7 @@ fn read_row(sql: &str, scanner: &mut Scanner<'_>, cells: &mut Vec<Cell>) -> Opti
 fn read_cell(sql: &str, lexeme: Lexeme, scanner: &mut Scanner<'_>) -> Option<Cell> {
     let text = &sql[lexeme.start..lexeme.end];
     let (kind, start, end) = match lexeme.kind {
+        Kind::Number if memchr::memchr_iter(b'.', text.as_bytes()).nth(1).is_some() => return None,
         Kind::Number => (CellKind::Number, lexeme.start, lexeme.end),
         Kind::Symbol(b'-') => {
             let number = scanner.next()?;
@@ -229,7 +230,8 @@ mod tests {
 
     #[test]
     fn reads_rows_of_literals() {
-        let (head, rows) = split_insert("insert into t (a, b) VALUES (1, 'x''y\\n'), (-2.5e3, NULL) ,(default,true);").unwrap();
+        let (head, rows) =
+            split_insert("insert into t (a, b) VALUES (1, 'x''y\\n'), (-2.5e3, NULL) ,(default,true);").unwrap();
         assert_eq!(head, "insert into t (a, b) ");
         assert_eq!((rows.rows(), rows.width()), (3, 2));
         assert_eq!(rows.get(0, 0), Literal::Number("1"));
@@ -253,6 +255,7 @@ mod tests {
             "insert into t values (?)",
             "insert into t values (x'00')",
             "insert into t values ()",
+            "insert into t values (1.2.3)",
             "select 1",
         ] {
             assert!(split_insert(sql).is_none(), "{sql}");

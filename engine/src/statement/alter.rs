@@ -28,7 +28,9 @@ pub(super) async fn alter(context: &mut StatementContext, alter: AlterTable) -> 
     let mut attempt = 1;
     loop {
         match apply(context, &alter).await {
-            Err(Error::UnknownTable { .. } | Error::UnknownDatabase { .. }) if alter.if_exists => return Ok(Outcome::Done),
+            Err(Error::UnknownTable { .. } | Error::UnknownDatabase { .. }) if alter.if_exists => {
+                return Ok(Outcome::Done);
+            }
             Err(Error::Conflict { .. }) if attempt < ATTEMPTS_MAX && !context.cancel.is_cancelled() => {
                 attempt += 1;
                 context.snapshot = context.parts.catalog.snapshot();
@@ -257,7 +259,12 @@ fn modified(context: &StatementContext, definition: &ColumnDefinition, old: &Col
 }
 
 /// Puts the rows of an older version in the place of the present ones.
-async fn flashback(context: &StatementContext, resolved: &ResolvedTable, name: &ObjectName, point: &Expr) -> Result<()> {
+async fn flashback(
+    context: &StatementContext,
+    resolved: &ResolvedTable,
+    name: &ObjectName,
+    point: &Expr,
+) -> Result<()> {
     let mut from = relation(name.clone(), None);
     if let TableFactor::Table { version, .. } = &mut from {
         *version = Some(TableVersion::Function(point.clone()));

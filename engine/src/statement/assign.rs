@@ -15,7 +15,10 @@ use arrow::{
 use basalt_meta::{Column, ColumnId, Table};
 use basalt_storage::table_schema;
 use datafusion::physical_expr::PhysicalExpr;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 /// `values` in the column's type. `first_row` is how many rows of the statement came before.
 pub(super) fn convert(values: &ArrayRef, column: &Column, first_row: u64) -> Result<ArrayRef> {
@@ -31,7 +34,11 @@ pub(super) fn convert(values: &ArrayRef, column: &Column, first_row: u64) -> Res
     let nested = column.data_type.is_nested();
     let options = CastOptions { safe: !nested, ..CastOptions::default() };
     let cast = cast_with_options(values, &column.data_type, &options).map_err(|error| Error::Evaluation {
-        message: format!("cannot convert a value to {} for column `{}`: {error}", sql_type(&column.data_type), column.name),
+        message: format!(
+            "cannot convert a value to {} for column `{}`: {error}",
+            sql_type(&column.data_type),
+            column.name
+        ),
     })?;
     if cast.null_count() != values.logical_null_count() {
         check_nulls(values, &cast, column, first_row)?;
@@ -53,8 +60,7 @@ pub(super) fn cannot_convert(value: &str, column: &Column, row: u64) -> Error {
     let short: String = value.chars().take(64).collect();
     let dots = if short.len() < value.len() { "…" } else { "" };
     let wanted = sql_type(&column.data_type);
-    let message =
-        format!("cannot convert '{short}{dots}' to {wanted} for column `{}` in row {}", column.name, row + 1);
+    let message = format!("cannot convert '{short}{dots}' to {wanted} for column `{}` in row {}", column.name, row + 1);
     Error::Evaluation { message }
 }
 
@@ -89,10 +95,10 @@ impl Defaults {
         let Some(text) = &column.default else {
             return Ok(new_null_array(&column.data_type, rows));
         };
-        if !self.expressions.contains_key(&column.id) {
-            self.expressions.insert(column.id, context.expression(text, &no_columns())?);
-        }
-        let expression = &self.expressions[&column.id];
+        let expression = match self.expressions.entry(column.id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(context.expression(text, &no_columns())?),
+        };
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let empty = RecordBatch::try_new_with_options(no_columns(), Vec::new(), &options)
             .map_err(|source| Error::internal("rows without columns", source))?;

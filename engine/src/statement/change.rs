@@ -52,7 +52,10 @@ async fn apply_once(context: &StatementContext, statement: &Statement) -> Result
 }
 
 /// A table whose rows may be changed.
-pub(super) fn target(context: &StatementContext, name: &datafusion::sql::sqlparser::ast::ObjectName) -> Result<ResolvedTable> {
+pub(super) fn target(
+    context: &StatementContext,
+    name: &datafusion::sql::sqlparser::ast::ObjectName,
+) -> Result<ResolvedTable> {
     let resolved = context.table(name)?;
     if matches!(resolved.table.table().kind, TableKind::View { .. }) {
         let message = format!("`{}` is a view: its rows cannot be changed", resolved.table.table().name);

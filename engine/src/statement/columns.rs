@@ -142,7 +142,9 @@ fn kept_type(computed: &DataType) -> DataType {
 pub(super) fn check_names(context: &StatementContext, columns: &[Column]) -> Result<()> {
     let max = context.parts.settings.columns_max;
     if columns.len() > max {
-        return Err(Error::InvalidArgument { message: format!("a table has at most {max} columns, not {}", columns.len()) });
+        return Err(Error::InvalidArgument {
+            message: format!("a table has at most {max} columns, not {}", columns.len()),
+        });
     }
     let mut seen = HashSet::new();
     for column in columns {
@@ -182,7 +184,8 @@ pub(super) fn key(columns: &[Column], key: &[Ident], what: &str) -> Result<Vec<C
     for ident in key {
         let column = &columns[find_in(columns, ident)?];
         if column.data_type.is_nested() {
-            let message = format!("column `{}` of type {} cannot be in a {what}", column.name, sql_type(&column.data_type));
+            let message =
+                format!("column `{}` of type {} cannot be in a {what}", column.name, sql_type(&column.data_type));
             return Err(Error::Semantic { message });
         }
         if ids.contains(&column.id) {

@@ -6,7 +6,9 @@ use super::{
     change::{Repeats, RowSet, target},
     columns,
     insert::{Filler, default_expression},
-    select::{Unmatched, and, case, column_of, equals, is_default, join, named, nested, number, object_name, relation, select},
+    select::{
+        Unmatched, and, case, column_of, equals, is_default, join, named, nested, number, object_name, relation, select,
+    },
     transaction,
     update::{TARGET, alias, new_values, positions},
 };
@@ -108,7 +110,8 @@ fn rows_of_clause(batch: &RecordBatch, n: usize) -> Result<RecordBatch> {
     let fault = |source| Error::internal("clauses of a MERGE cannot be told apart", source);
     let chosen = cast(batch.column(2), &DataType::UInt64).map_err(fault)?;
     let chosen = chosen.as_primitive::<UInt64Type>();
-    let mask: BooleanArray = (0..chosen.len()).map(|row| Some(chosen.is_valid(row) && chosen.value(row) == n as u64)).collect();
+    let mask: BooleanArray =
+        (0..chosen.len()).map(|row| Some(chosen.is_valid(row) && chosen.value(row) == n as u64)).collect();
     filter_record_batch(batch, &mask).map_err(fault)
 }
 
@@ -205,6 +208,7 @@ fn source_alias(source: &TableFactor) -> Result<Ident> {
         TableFactor::Table { name, .. } => name.0.last().and_then(|part| part.as_ident()).cloned(),
         _ => None,
     };
-    let alias = alias.ok_or_else(|| Error::Semantic { message: "the source of a MERGE needs a name (AS …)".into() })?;
+    let alias =
+        alias.ok_or_else(|| Error::Semantic { message: "the source of a MERGE needs a name (AS …)".into() })?;
     Ok(alias)
 }

@@ -91,7 +91,12 @@ pub(super) fn is_widening(old: &arrow::datatypes::DataType, new: &arrow::datatyp
 }
 
 /// Fails when a column is part of what the table is arranged by.
-pub(super) fn check_not_arranging(context: &StatementContext, table: &Table, column: &Column, what: &str) -> Result<()> {
+pub(super) fn check_not_arranging(
+    context: &StatementContext,
+    table: &Table,
+    column: &Column,
+    what: &str,
+) -> Result<()> {
     let in_key = matches!(&table.key_model, basalt_meta::KeyModel::Unique { key } if key.contains(&column.id));
     let used = if in_key {
         "the unique key"

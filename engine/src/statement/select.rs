@@ -2,9 +2,9 @@
 
 use datafusion::sql::sqlparser::{
     ast::{
-        BinaryOperator, CaseWhen, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart,
-        Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins, Value,
-        helpers::attached_token::AttachedToken,
+        BinaryOperator, CaseWhen, Expr, GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+        ObjectNamePart, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+        Value, helpers::attached_token::AttachedToken,
     },
     tokenizer::Token,
 };
@@ -29,6 +29,10 @@ pub(super) fn null() -> Expr {
 
 pub(super) fn text(value: &str) -> Expr {
     Expr::Value(Value::SingleQuotedString(value.to_string()).with_empty_span())
+}
+
+pub(super) fn boolean(value: bool) -> Expr {
+    Expr::Value(Value::Boolean(value).with_empty_span())
 }
 
 pub(super) fn number(value: usize) -> Expr {

@@ -63,10 +63,7 @@ fn resolve(context: &mut StatementContext) {
     context.settings = Settings::resolve(&context.session.settings, &globals);
 }
 
-pub(super) fn use_database(
-    context: &mut StatementContext,
-    name: &Ident,
-) -> Result<(Outcome, Option<SessionEffect>)> {
+pub(super) fn use_database(context: &mut StatementContext, name: &Ident) -> Result<(Outcome, Option<SessionEffect>)> {
     let database = context.database(&ident_name(name))?;
     context.session.database = database.name.clone();
     Ok((Outcome::Done, Some(SessionEffect::UseDatabase(database.name.clone()))))

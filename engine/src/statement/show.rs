@@ -2,7 +2,10 @@
 
 use super::{
     Outcome,
-    select::{and, binary, column, equals, everything, exact, from_one, named, object_name, relation, select, text},
+    select::{
+        and, binary, boolean, case, column, equals, everything, exact, from_one, named, object_name, relation, select,
+        text,
+    },
 };
 use crate::{
     Result,
@@ -10,9 +13,10 @@ use crate::{
     sql::{Show, ShowFilter, ShowWhat, ident_name, name_parts},
 };
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, SelectItem, TableAlias,
-    TableFactor,
+    BinaryOperator, Expr, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, SelectItem,
+    TableAlias, TableFactor, visit_expressions_mut,
 };
+use std::{convert::Infallible, ops::ControlFlow};
 
 pub(super) async fn show(context: &StatementContext, show: Show) -> Result<Outcome> {
     if show.what == ShowWhat::Engines {
@@ -28,8 +32,8 @@ pub(super) async fn show(context: &StatementContext, show: Show) -> Result<Outco
 /// A list made of a system table.
 struct Listing {
     table: [&'static str; 2],
-    /// Column of the system table (none: all) and its name in the result.
-    columns: Vec<(&'static str, String)>,
+    /// Values over the system table's columns and their names in the result; none: all columns as they are.
+    columns: Vec<(Expr, String)>,
     condition: Option<Expr>,
     /// The column LIKE applies to and rows are ordered by, as the result names it.
     name: String,
@@ -39,7 +43,7 @@ fn query(context: &StatementContext, show: &Show) -> Result<Query> {
     let listing = listing(context, show)?;
     let projection: Vec<SelectItem> = match listing.columns.is_empty() {
         true => vec![everything()],
-        false => listing.columns.iter().map(|(from, to)| named(column(from), to)).collect(),
+        false => listing.columns.iter().map(|(from, to)| named(from.clone(), to)).collect(),
     };
     let inner = select(projection, vec![from_one(relation(object_name(&listing.table), None))], listing.condition);
     let derived = TableFactor::Derived {
@@ -56,7 +60,7 @@ fn query(context: &StatementContext, show: &Show) -> Result<Query> {
             pattern: Box::new(text(pattern)),
             escape_char: None,
         }),
-        Some(ShowFilter::Where(expr)) => Some(expr.clone()),
+        Some(ShowFilter::Where(expr)) => Some(over_listing(expr, &listing.columns)),
         None => None,
     };
     let mut query = select(vec![everything()], vec![from_one(derived)], condition);
@@ -70,12 +74,25 @@ fn query(context: &StatementContext, show: &Show) -> Result<Query> {
     Ok(query)
 }
 
+/// A condition with the listed columns spelled as they are: SHOW's columns have capitals, users write any case.
+fn over_listing(condition: &Expr, columns: &[(Expr, String)]) -> Expr {
+    let mut condition = condition.clone();
+    let spelled = visit_expressions_mut(&mut condition, |expr| {
+        if let Expr::Identifier(ident) = expr
+            && ident.quote_style.is_none()
+            && let Some((_, name)) = columns.iter().find(|(_, name)| name.eq_ignore_ascii_case(&ident.value))
+        {
+            *ident = exact(name);
+        }
+        ControlFlow::<Infallible>::Continue(())
+    });
+    let ControlFlow::Continue(()) = spelled;
+    condition
+}
+
 fn ordered_by(name: &str) -> OrderBy {
-    let by = OrderByExpr {
-        expr: column(name),
-        options: OrderByOptions { asc: None, nulls_first: None },
-        with_fill: None,
-    };
+    let by =
+        OrderByExpr { expr: column(name), options: OrderByOptions { asc: None, nulls_first: None }, with_fill: None };
     OrderBy { kind: OrderByKind::Expressions(vec![by]), interpolate: None }
 }
 
@@ -85,13 +102,13 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
         None => context.session.database.clone(),
     };
     let of_database = || equals(column("database"), text(&database));
-    let own = |columns: &[(&'static str, &str)]| columns.iter().map(|(from, to)| (*from, (*to).to_string())).collect();
+    let own = |columns: &[(&str, &str)]| columns.iter().map(|(from, to)| listed(from, to)).collect();
     Ok(match &show.what {
         ShowWhat::Databases => {
             let name = "databases_in_default".to_string();
             let columns = match show.full {
-                true => vec![("catalog", "Catalog".into()), ("owner", "Owner".into()), ("name", name.clone())],
-                false => vec![("name", name.clone())],
+                true => own(&[("catalog", "Catalog"), ("owner", "Owner"), ("name", &name)]),
+                false => own(&[("name", &name)]),
             };
             let live = Expr::IsNull(Box::new(column("dropped_on")));
             Listing { table: ["system", "databases"], columns, condition: Some(live), name }
@@ -116,7 +133,7 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
             let name = format!("Views_in_{database}");
             let columns = match show.full {
                 true => own(&[("name", &name), ("database", "Database"), ("view_query", "view_query")]),
-                false => vec![("name", name.clone())],
+                false => own(&[("name", &name)]),
             };
             Listing { table: ["system", "views"], columns, condition: Some(of_database()), name }
         }
@@ -135,13 +152,18 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
     })
 }
 
+/// A column of the system table under another name.
+fn listed(from: &str, to: &str) -> (Expr, String) {
+    (column(from), to.to_string())
+}
+
 fn whole(table: &'static str, name: &str) -> Listing {
     Listing { table: ["system", table], columns: Vec::new(), condition: None, name: name.to_string() }
 }
 
 fn tables(full: bool, history: bool, database: &str, of_database: Expr) -> Listing {
     let name = if full { "tables".to_string() } else { format!("Tables_in_{database}") };
-    let mut columns = vec![("name", name.clone())];
+    let mut columns = vec![listed("name", &name)];
     if full {
         columns.extend(
             [
@@ -157,11 +179,11 @@ fn tables(full: bool, history: bool, database: &str, of_database: Expr) -> Listi
                 ("data_compressed_size", "data_compressed_size"),
                 ("index_size", "index_size"),
             ]
-            .map(|(from, to)| (from, to.to_string())),
+            .map(|(from, to)| listed(from, to)),
         );
     }
     let condition = if history {
-        columns.push(("dropped_on", "drop_time".into()));
+        columns.push(listed("dropped_on", "drop_time"));
         of_database
     } else {
         and(Some(of_database), Expr::IsNull(Box::new(column("dropped_on"))))
@@ -169,7 +191,11 @@ fn tables(full: bool, history: bool, database: &str, of_database: Expr) -> Listi
     Listing { table: ["system", "tables"], columns, condition: Some(condition), name }
 }
 
-fn columns(context: &StatementContext, show: &Show, table: &datafusion::sql::sqlparser::ast::ObjectName) -> Result<Listing> {
+fn columns(
+    context: &StatementContext,
+    show: &Show,
+    table: &datafusion::sql::sqlparser::ast::ObjectName,
+) -> Result<Listing> {
     let (qualifier, ident) = name_parts(table)?;
     let database = match qualifier.or(show.database.as_ref()) {
         Some(ident) => context.database(&ident_name(ident))?.name.clone(),
@@ -182,20 +208,19 @@ fn columns(context: &StatementContext, show: &Show, table: &datafusion::sql::sql
         Err(error) if context.snapshot.database(&database).is_some() => return Err(error),
         Err(_) => ident_name(ident),
     };
-    let mut listed = vec![
-        ("name", "Field".to_string()),
-        ("data_type", "Type".to_string()),
-        ("is_nullable", "Null".to_string()),
-        ("default_expression", "Default".to_string()),
-        ("default_kind", "Extra".to_string()),
+    let unique = case(vec![(column("is_unique_key"), text("PRI")), (boolean(true), text(""))]);
+    let mut columns = vec![
+        listed("name", "Field"),
+        listed("data_type", "Type"),
+        listed("is_nullable", "Null"),
+        listed("default_expression", "Default"),
+        (text(""), "Extra".to_string()),
+        (unique, "Key".to_string()),
     ];
     if show.full {
-        listed.push(("comment", "Comment".to_string()));
+        columns.push(listed("comment", "Comment"));
     }
-    let of_table = binary(
-        equals(column("database"), text(&database)),
-        BinaryOperator::And,
-        equals(column("table"), text(&name)),
-    );
-    Ok(Listing { table: ["system", "columns"], columns: listed, condition: Some(of_table), name: "Field".into() })
+    let of_table =
+        binary(equals(column("database"), text(&database)), BinaryOperator::And, equals(column("table"), text(&name)));
+    Ok(Listing { table: ["system", "columns"], columns, condition: Some(of_table), name: "Field".into() })
 }

@@ -1,11 +1,8 @@
 //! CREATE, DROP, UNDROP, RENAME, TRUNCATE and the upkeep of tables.
 
 use super::{
-    Outcome, change, columns, commit,
-    columns::no_columns,
-    database::new_name,
-    insert::Filler,
-    refuse_in_transaction, transaction,
+    Outcome, change, columns, columns::no_columns, commit, database::new_name, insert::Filler, refuse_in_transaction,
+    transaction,
 };
 use crate::{
     Error, Result,
@@ -295,7 +292,11 @@ pub(super) async fn rename(
 }
 
 /// The edit that gives a table another name in its database.
-pub(super) fn renamed(context: &StatementContext, table: &Table, new: &ObjectName) -> Result<(Edit, Vec<Precondition>)> {
+pub(super) fn renamed(
+    context: &StatementContext,
+    table: &Table,
+    new: &ObjectName,
+) -> Result<(Edit, Vec<Precondition>)> {
     let (database, ident) = name_parts(new)?;
     if let Some(database) = database
         && context.database(&ident_name(database))?.id != table.database
@@ -326,11 +327,7 @@ pub(super) async fn truncate(context: &StatementContext, name: &ObjectName) -> R
     Ok(Outcome::Done)
 }
 
-pub(super) async fn optimize(
-    context: &StatementContext,
-    name: &ObjectName,
-    action: OptimizeAction,
-) -> Result<Outcome> {
+pub(super) async fn optimize(context: &StatementContext, name: &ObjectName, action: OptimizeAction) -> Result<Outcome> {
     refuse_in_transaction(context, "OPTIMIZE TABLE")?;
     let resolved = change::target(context, name)?;
     if matches!(action, OptimizeAction::Compact | OptimizeAction::All) {

@@ -105,18 +105,19 @@ impl Transaction {
         work.staged.iter().flat_map(|s| s.written.segments.iter().map(|(segment, _)| segment.id)).collect()
     }
 
-    /// Adds a statement's writes. `replaced` are the rows that they replace by key, as this transaction sees them.
-    fn stage(&self, staged: Staged, replaced: Vec<Edit>) -> std::result::Result<(), Staged> {
+    /// Adds a statement's writes; gives them back when the transaction has ended meanwhile. `replaced` are the rows that
+    /// they replace by key, as this transaction sees them.
+    fn stage(&self, staged: Staged, replaced: Vec<Edit>) -> Option<Staged> {
         let mut work = self.work.lock();
         if work.ended {
-            return Err(staged);
+            return Some(staged);
         }
         work.edits.extend(staged.edits.iter().cloned());
         work.edits.extend(staged.written.edit(staged.table_id(), staged.operation));
         work.edits.extend(replaced);
         work.staged.push(staged);
         work.last_used = Instant::now();
-        Ok(())
+        None
     }
 
     fn end(&self) -> Vec<Staged> {
@@ -127,7 +128,7 @@ impl Transaction {
     }
 }
 
-/// Publishes a statement's writes: at once, or into the open transaction. Returns what was not changed under it.
+/// Publishes a statement's writes: at once, or into the open transaction.
 pub(super) async fn keep(context: &StatementContext, mut staged: Staged) -> Result<()> {
     let Some(transaction) = &context.transaction else {
         publish(&context.parts, vec![staged], Vec::new(), Vec::new()).await?;
@@ -141,8 +142,8 @@ pub(super) async fn keep(context: &StatementContext, mut staged: Staged) -> Resu
         replaced = replaced_rows(&context.parts, &view, &staged.written).await?;
     }
     match transaction.stage(staged, replaced) {
-        Ok(()) => Ok(()),
-        Err(staged) => {
+        None => Ok(()),
+        Some(staged) => {
             discard(&context.parts, [staged.written]).await;
             Err(Error::TransactionGone { id: transaction.id.0 })
         }

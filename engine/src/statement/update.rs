@@ -77,10 +77,7 @@ pub(super) fn alias(table: &ObjectName, alias: Option<&Ident>) -> Result<Ident> 
 
 /// Where rows stand, as the first two columns.
 pub(super) fn positions(alias: &Ident) -> Vec<SelectItem> {
-    vec![
-        named(column_of(alias, SEGMENT_COLUMN), SEGMENT_COLUMN),
-        named(column_of(alias, ROW_COLUMN), ROW_COLUMN),
-    ]
+    vec![named(column_of(alias, SEGMENT_COLUMN), SEGMENT_COLUMN), named(column_of(alias, ROW_COLUMN), ROW_COLUMN)]
 }
 
 /// For each column of the table, the expression of its new value.
