@@ -10,14 +10,14 @@ impl SplitMix {
         Self(mix(seed ^ mix(lane.wrapping_add(0x9e37_79b9_7f4a_7c15))))
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
     /// Uniform in `0..bound`; `bound` must not be 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
     }
 
     /// Uniform in `low..=high`.
@@ -32,7 +32,7 @@ impl SplitMix {
 
     /// Uniform in `[0, 1)`.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Skewed towards small numbers in `0..bound`: the share of the first k is about (k / bound)^(1/power).
@@ -61,19 +61,19 @@ mod tests {
     fn lanes_differ_and_repeat() {
         let first: Vec<u64> = std::iter::repeat_with({
             let mut r = SplitMix::new(7, 1);
-            move || r.next()
+            move || r.next_u64()
         })
         .take(4)
         .collect();
         let again: Vec<u64> = std::iter::repeat_with({
             let mut r = SplitMix::new(7, 1);
-            move || r.next()
+            move || r.next_u64()
         })
         .take(4)
         .collect();
         let other: Vec<u64> = std::iter::repeat_with({
             let mut r = SplitMix::new(7, 2);
-            move || r.next()
+            move || r.next_u64()
         })
         .take(4)
         .collect();

@@ -25,7 +25,7 @@ mod table;
 mod tasks;
 mod write;
 
-pub use basalt_meta::{Clock, SystemClock};
+pub use basalt_meta::{CRASH_POINT_VARIABLE, Clock, SystemClock};
 pub use basalt_storage::Compression as StorageCompression;
 pub use config::EngineSettings;
 pub use engine::Engine;

@@ -4,7 +4,7 @@
 mod value;
 
 use crate::{limits::Limits, listen::Listen};
-use basalt_engine::{EngineSettings, StorageCompression, Users};
+use basalt_engine::{CRASH_POINT_VARIABLE, EngineSettings, StorageCompression, Users};
 use std::{path::PathBuf, time::Duration};
 use value::{FromSetting, Value};
 pub use value::{LogFormat, Secret};
@@ -142,7 +142,7 @@ impl Config {
             config.read_file(path)?;
         }
         for (name, value) in environment {
-            let Some(key) = name.strip_prefix("BASALT_") else { continue };
+            let Some(key) = name.strip_prefix("BASALT_").filter(|_| name != CRASH_POINT_VARIABLE) else { continue };
             config.apply(&key.to_lowercase(), &Value::text(value), &format!("environment variable {name}"))?;
         }
         for (key, value) in flags {

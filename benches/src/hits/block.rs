@@ -100,7 +100,7 @@ impl Shape {
             referer,
             phrase: if rng.chance(131) { 1 + rng.skewed((self.rows / 16).max(50), 3) } else { 0 },
             phone: if rng.chance(60) { 1 + rng.skewed(PHONES.len() as u64, 2) as usize } else { 0 },
-            watch: (rng.next() >> 1) as i64,
+            watch: (rng.next_u64() >> 1) as i64,
             ip: mix(visitor ^ 0x1b) as i32,
         }
     }
@@ -166,7 +166,7 @@ fn page_id(hit: &Hit) -> u64 {
 
 /// A fifth of the referers are search engines.
 fn referer_host(page: u64) -> u64 {
-    if page % 5 == 0 { page / 5 % 4 } else { 4 + mix(page) % 3000 }
+    if page.is_multiple_of(5) { page / 5 % 4 } else { 4 + mix(page) % 3000 }
 }
 
 fn url_hash(hit: &Hit) -> i64 {

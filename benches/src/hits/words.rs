@@ -100,7 +100,7 @@ pub(crate) fn host(number: u64, to: &mut String) {
         return;
     }
     let hash = mix(number);
-    let prefix = if hash % 3 == 0 { "www." } else { "" };
+    let prefix = if hash.is_multiple_of(3) { "www." } else { "" };
     let (site, zone) = (SITES[(hash >> 8) as usize % SITES.len()], ZONES[(hash >> 16) as usize % ZONES.len()]);
     write!(to, "{prefix}{site}{number}.{zone}").expect("writing to a string cannot fail");
 }
@@ -108,11 +108,11 @@ pub(crate) fn host(number: u64, to: &mut String) {
 /// An address on host `on`, page `page`.
 pub(crate) fn url(on: u64, page: u64, to: &mut String) {
     let hash = mix(page ^ (on << 40));
-    to.push_str(if hash % 16 == 0 { "https://" } else { "http://" });
+    to.push_str(if hash.is_multiple_of(16) { "https://" } else { "http://" });
     host(on, to);
     let section = SECTIONS[(hash >> 8) as usize % SECTIONS.len()];
     write!(to, "/{section}/{:x}", hash >> 32).expect("writing to a string cannot fail");
-    if hash % 4 != 0 {
+    if !hash.is_multiple_of(4) {
         write!(to, "/{page}.html?lang=ru&id={}&from={section}", hash % 10_000_000)
             .expect("writing to a string cannot fail");
     }
@@ -120,7 +120,7 @@ pub(crate) fn url(on: u64, page: u64, to: &mut String) {
 
 /// A page's title; now and then it names Google.
 pub(crate) fn title(page: u64, to: &mut String) {
-    if mix(page) % 2000 == 0 {
+    if mix(page).is_multiple_of(2000) {
         to.push_str("Google ");
     }
     phrase(page % 4000, 8, to);

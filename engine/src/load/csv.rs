@@ -299,10 +299,7 @@ impl CsvScanner {
                 None => memchr(enclose, &text[at.min(text.len())..]),
             };
             let Some(found) = found.map(|found| at + found) else { return unclosed };
-            if text[found] != enclose {
-                raw = true;
-                at = found + 2;
-            } else if text.get(found + 1) == Some(&enclose) {
+            if text[found] != enclose || text.get(found + 1) == Some(&enclose) {
                 raw = true;
                 at = found + 2;
             } else {

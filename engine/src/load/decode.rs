@@ -50,7 +50,7 @@ impl Decoder {
             }
             LoadFormat::Json(options) => {
                 let names: Vec<String> = plan.fields.iter().map(|f| f.name.clone()).collect();
-                Format::Json { reader: JsonReader::new(options, &names)?, elements: options.strip_outer_array }
+                Format::Json { reader: JsonReader::new(options, &names)?, elements: options.body_is_array() }
             }
             LoadFormat::Parquet => return Err(Error::Unsupported { what: "loading a stream of Parquet".into() }),
             LoadFormat::ArrowStream => return Err(Error::Unsupported { what: "loading a stream of Arrow".into() }),

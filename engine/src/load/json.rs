@@ -55,7 +55,7 @@ impl JsonReader {
             by_lower_name: names().map(|(at, name)| (name.to_lowercase(), at)).collect(),
             paths,
             root: options.root.as_deref().map(JsonPath::parse).transpose()?,
-            elements: options.strip_outer_array,
+            elements: options.body_is_array(),
         })
     }
 

@@ -75,6 +75,13 @@ pub struct JsonOptions {
     pub strip_outer_array: bool,
 }
 
+impl JsonOptions {
+    /// Whether the rows are elements of the body itself. With a root, the array to strip is the one found there.
+    pub(crate) fn body_is_array(&self) -> bool {
+        self.strip_outer_array && self.root.is_none()
+    }
+}
+
 /// How a load ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum LoadOutcome {

@@ -192,22 +192,23 @@ impl<'a> Resolver<'a> {
         };
         let plan = inner.plan(query).map_err(explain)?;
         let found = names.apply(plan.schema().as_arrow());
-        let declared: Vec<String> = if view.columns.len() == found.fields().len() {
-            view.columns.iter().map(|c| c.name.clone()).collect()
-        } else if view.columns.is_empty() {
-            found.fields().iter().map(|f| f.name().clone()).collect()
+        let yielded = plan.schema().columns();
+        let name_of = |at: usize| view.columns.get(at).map_or(found.field(at).name(), |c| &c.name).clone();
+        let columns = if view.columns.is_empty() || view.columns.len() == yielded.len() {
+            yielded.into_iter().enumerate().map(|(at, c)| Ok(Expr::Column(c).alias(name_of(at)))).collect()
         } else {
-            let message = format!(
-                "view `{}` has {} columns, but its query now yields {}",
-                view.name,
-                view.columns.len(),
-                found.fields().len()
-            );
-            return Err(Error::Semantic { message });
+            // A table behind `SELECT *` has changed since: the view keeps the columns it was made with.
+            let by_name = |name: &String| {
+                let at = found.fields().iter().position(|f| f.name() == name);
+                let at = at.ok_or_else(|| {
+                    let message = format!("view `{}`: its query yields no column `{name}` any more", view.name);
+                    Error::Semantic { message }
+                })?;
+                Ok(Expr::Column(yielded[at].clone()).alias(name))
+            };
+            view.columns.iter().map(|c| by_name(&c.name)).collect::<Result<Vec<Expr>>>()
         };
-        let columns = plan.schema().columns().into_iter().zip(declared).map(|(c, name)| Expr::Column(c).alias(name));
-        let columns: Vec<Expr> = columns.collect();
-        let plan = LogicalPlanBuilder::from(plan).project(columns).and_then(|b| b.build()).map_err(explain)?;
+        let plan = LogicalPlanBuilder::from(plan).project(columns?).and_then(|b| b.build()).map_err(explain)?;
         Ok(Arc::new(ViewSource { schema: Arc::new(plan.schema().as_arrow().clone()), plan }))
     }
 }

@@ -56,6 +56,7 @@ pub(crate) fn is_system(database: &str) -> bool {
 }
 
 /// Names of the tables of a system database.
+#[cfg(test)]
 pub(crate) fn table_names(database: &str) -> impl Iterator<Item = &'static str> {
     let database = database.to_ascii_lowercase();
     TABLES.iter().filter(move |(db, _, _)| *db == database).map(|(_, name, _)| *name)

@@ -16,15 +16,22 @@ use datafusion::{
         source::DataSourceExec,
         table_schema::TableSchema,
     },
+    logical_expr::Expr,
     object_store::{ObjectMeta, path::Path},
     parquet::arrow::arrow_reader::{RowSelection, RowSelector},
     physical_expr::{LexOrdering, PhysicalSortExpr, expressions::Column as ColumnExpr},
     physical_plan::ExecutionPlan,
 };
-use std::sync::{Arc, LazyLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, LazyLock},
+};
 
 /// Segments that get statistics of their own, for pruning at run time. Beyond it they would cost more than they save.
 const FILE_STATISTICS_MAX: usize = 64;
+
+/// With more columns than this besides those of the conditions, decoding late pays.
+const LATE_COLUMNS_MIN: usize = 8;
 
 /// Where plans say segments lie; the registry resolves it to the storage's own store.
 static STORE: LazyLock<ObjectStoreUrl> = LazyLock::new(|| {
@@ -38,6 +45,8 @@ pub(super) struct FileScan<'a> {
     pub schema: &'a SchemaRef,
     pub counters: &'a Arc<Counters>,
     pub statistics: Statistics,
+    /// Conditions of the query on this table.
+    pub filters: &'a [Expr],
 }
 
 impl FileScan<'_> {
@@ -53,7 +62,7 @@ impl FileScan<'_> {
         let source = ParquetSource::new(TableSchema::from(self.schema.clone()))
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_parquet_file_reader_factory(Arc::new(readers))
-            .with_pushdown_filters(state.config_options().execution.parquet.pushdown_filters)
+            .with_pushdown_filters(self.decodes_late(projection))
             .with_reorder_filters(state.config_options().execution.parquet.reorder_filters);
         let (groups, ordering) = self.groups(segments, projection, state.config().target_partitions())?;
         let config = FileScanConfigBuilder::new(STORE.clone(), Arc::new(source))
@@ -65,6 +74,18 @@ impl FileScan<'_> {
             .with_projection_indices(projection.cloned())?
             .build();
         Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// Whether conditions are evaluated while decoding, so that other columns are decoded for the matching rows only.
+    ///
+    /// Pages are pruned by their bounds in any case. Beyond that, skipping scattered rows costs more than decoding a
+    /// few columns whole (TPC-H SF 1: 4.0 s without, 4.6 s with), and pays when many columns are asked for
+    /// (`SELECT *` over 105 columns with one condition: 95 ms instead of 234 ms).
+    fn decodes_late(&self, projection: Option<&Vec<usize>>) -> bool {
+        let read = projection.map_or(self.table.columns.len(), Vec::len);
+        let conditions: HashSet<&str> =
+            self.filters.iter().flat_map(|f| f.column_refs()).map(|c| c.name.as_str()).collect();
+        !conditions.is_empty() && read > conditions.len() + LATE_COLUMNS_MIN
     }
 
     /// Files in groups that run side by side; sorted and free of overlap within a group where the segments allow it.

@@ -104,6 +104,7 @@ impl TableProvider for SegmentTable {
                     schema: &self.schema,
                     counters: &self.counters,
                     statistics: statistics::of_segments(columns, projection, &files),
+                    filters,
                 };
                 let files = request.plan(&files, projection, limit, state)?;
                 match inline {

@@ -23,7 +23,7 @@ fn a_refused_change_leaves_nothing_behind_and_does_not_disturb_its_group() {
     let changes = |i: u64| {
         let mut edits = vec![add(table, Operation::Append, vec![object(10)])];
         edits.push(Edit::PutSetting { name: format!("s{i}"), value: "x".into() });
-        if i % 3 == 0 {
+        if i.is_multiple_of(3) {
             edits.push(remove(table, Operation::Truncate, &[SegmentId(999)]));
         }
         Changes { edits, at: Timestamp(1), ..Changes::default() }
