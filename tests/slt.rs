@@ -95,6 +95,7 @@ answer_files!(
     ddl,
     dml,
     errors,
+    functions,
     joins,
     merge,
     nulls,

@@ -8,9 +8,12 @@ mod calendar;
 mod constant;
 mod numbers;
 mod sum;
+mod type_name;
+mod zone;
 
 pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
 pub(crate) use constant::session_function;
+pub(crate) use zone::{TO_WALL, ZoneStep, instant_of_text, instants_of_texts, zone_function};
 
 use datafusion::{
     catalog::TableFunctionImpl,
@@ -56,6 +59,7 @@ impl Functions {
         // The library's `version` names itself; ours is made per session.
         scalar.retain(|f| f.name() != "version");
         scalar.extend(calendar::functions());
+        scalar.push(type_name::function());
         let mut aggregate = all_default_aggregate_functions();
         aggregate.retain(|f| f.name() != "sum");
         aggregate.push(sum::checked_sum());
@@ -122,7 +126,7 @@ impl Functions {
         for name in self.table_names() {
             describe(&mut list, name, &[], false, None);
         }
-        for name in constant::NAMES {
+        for name in constant::NAMES.iter().chain(crate::plan::NOTATIONS) {
             describe(&mut list, name, &[], false, None);
         }
         list.sort();

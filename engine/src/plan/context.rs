@@ -97,7 +97,8 @@ impl StatementContext {
         let (plan, names) = self.logical_plan(query, relations)?;
         let session = self.planning_session();
         let (logical, physical) = planner::lower(&session, plan).await.map_err(explain)?;
-        let schema = names.apply(logical.schema().as_arrow());
+        // What will come: folding constants can make the logical plan's own schema outdated.
+        let schema = names.apply(&physical.schema());
         Ok(PlannedQuery { schema, logical, physical })
     }
 
@@ -156,6 +157,7 @@ impl StatementContext {
 
     /// A physical expression from SQL text over columns of `schema` (defaults, partition expressions, load mappings).
     /// Only scalar expressions: no subqueries, aggregates or windows. Functions like now() have the statement's time.
+    /// Times are in UTC, whatever the session: a table's expressions must mean the same to all.
     pub fn expression(&self, sql: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
         let limits = self.sql_limits();
         let ast = crate::sql::parse_expression(sql, limits)?;
@@ -164,7 +166,7 @@ impl StatementContext {
 
     /// Same from an AST.
     pub fn expression_ast(&self, expr: &ast::Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
-        expression::physical(self, expr, schema)
+        expression::physical(self, expr, schema, chrono_tz::Tz::UTC)
     }
 
     /// Schema of a table's rows under user names, in column order.
@@ -184,7 +186,7 @@ impl StatementContext {
             threads: self.settings.max_threads.map_or(threads, |wanted| wanted.clamp(1, threads)),
             batch_rows: self.settings.max_block_size,
         };
-        PlanningSession::new(self.parts.runtime.planner(key), self.now())
+        PlanningSession::new(self.parts.runtime.planner(key), self.now(), self.settings.timezone)
     }
 
     /// Adds the nearest known name to "unknown function".

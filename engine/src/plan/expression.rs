@@ -1,11 +1,12 @@
 //! Single expressions outside of queries: defaults, partition expressions, load mappings, constants.
 
-use super::{StatementContext, explain, prepare, resolve::Resolver, session::PlanningSession};
+use super::{StatementContext, explain, prepare, resolve::Resolver, session::PlanningSession, zoned};
 use crate::{
     Error, Result,
     functions::{Scope, checked},
 };
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
+use chrono_tz::Tz;
 use datafusion::{
     catalog::Session,
     common::{
@@ -21,13 +22,14 @@ use datafusion::{
 };
 use std::{collections::HashMap, sync::Arc};
 
-/// A physical expression over columns of `schema`.
+/// A physical expression over columns of `schema`; texts are times in `zone`.
 pub(super) fn physical(
     context: &StatementContext,
     expr: &ast::Expr,
     schema: &SchemaRef,
+    zone: Tz,
 ) -> Result<Arc<dyn PhysicalExpr>> {
-    let session = context.planning_session();
+    let session = context.planning_session().in_zone(zone);
     let schema = DFSchema::try_from(schema.as_ref().clone()).map_err(explain)?;
     let expr = logical(context, &session, expr, &schema)?;
     lower(&session, expr, &schema).map_err(explain)
@@ -36,7 +38,7 @@ pub(super) fn physical(
 /// The value of an expression without columns.
 pub(super) fn constant(context: &StatementContext, expr: &ast::Expr) -> Result<ScalarValue> {
     let schema: SchemaRef = Arc::new(arrow::datatypes::Schema::empty());
-    let physical = physical(context, expr, &schema)?;
+    let physical = physical(context, expr, &schema, context.settings.timezone)?;
     let options = arrow::record_batch::RecordBatchOptions::new().with_row_count(Some(1));
     let row = RecordBatch::try_new_with_options(schema, Vec::new(), &options).map_err(|error| explain(error.into()))?;
     match physical.evaluate(&row).map_err(explain)? {
@@ -85,6 +87,7 @@ pub(super) fn lower(session: &PlanningSession, expr: Expr, schema: &DFSchema) ->
         .build();
     let simplifier = ExprSimplifier::new(context);
     let expr = simplifier.coerce(expr, schema)?;
+    let expr = zoned::expression_in_zone(expr, schema, session)?;
     let expr = checked(expr, schema, Scope::All)?.data;
     let expr = simplifier.simplify(expr)?;
     create_physical_expr(&expr, schema, session.execution_props(), &PhysicalPlanningContext::default())

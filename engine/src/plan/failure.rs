@@ -1,5 +1,6 @@
 //! What the query library says went wrong, as the caller should understand it.
 
+use super::dialect::SET;
 use crate::Error;
 use datafusion::{
     arrow::error::ArrowError,
@@ -130,6 +131,9 @@ fn parquet(error: ParquetError) -> Error {
 
 fn schema(error: SchemaError) -> Error {
     match error {
+        SchemaError::FieldNotFound { field, .. } if field.relation.as_ref().is_some_and(|r| r.table() == SET) => {
+            Error::Unsupported { what: "ANY or ALL over a subquery that refers to the query around it".into() }
+        }
         SchemaError::FieldNotFound { field, valid_fields } => {
             let hint = nearest(&field.name, valid_fields.iter().map(|c| c.name.as_str()));
             Error::UnknownColumn { name: field.flat_name(), hint }

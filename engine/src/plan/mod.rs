@@ -1,6 +1,7 @@
 //! From a parsed query to an execution plan, over one snapshot.
 
 mod context;
+mod dialect;
 mod expression;
 mod failure;
 mod naming;
@@ -8,10 +9,14 @@ mod planner;
 mod prepare;
 mod resolve;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timetravel;
 mod types;
+mod zoned;
 
 pub(crate) use context::{PlannedQuery, ResolvedTable, StatementContext};
+pub(crate) use dialect::NOTATIONS;
 pub(crate) use failure::explain;
 pub(crate) use planner::{Planner, planner_state};
 pub(crate) use timetravel::snapshot_id;

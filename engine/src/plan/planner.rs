@@ -1,7 +1,10 @@
 //! From a logical plan to one that runs: analysis, optimisation, lowering; and the planner state shared by all
 //! statements with the same settings.
 
-use super::session::{Effort, PlanningSession};
+use super::{
+    session::{Effort, PlanningSession},
+    zoned,
+};
 use crate::{
     functions::{CheckArithmetic, Functions, Scope},
     runtime::PlannerKey,
@@ -98,6 +101,7 @@ pub(super) fn optimize(session: &PlanningSession, plan: LogicalPlan) -> Result<L
     let light = is_light(&plan)?;
     let state = session.state();
     let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    let plan = zoned::in_zone(plan, session)?;
     if light {
         return LIGHT.optimize(plan, session, |_, _| {});
     }

@@ -1,11 +1,13 @@
-//! The last changes to a query before it is planned: values for placeholders, names for columns, `count_if` and its
-//! like as filtered aggregates, and tables at older versions under names of their own.
+//! The last changes to a query before it is planned: values for placeholders, names for columns, notations translated
+//! (`dialect`), and tables at older versions under names of their own.
 
-use super::naming::{self, Names};
+use super::{
+    dialect,
+    naming::{self, Names},
+};
 use crate::{Error, Parameters, Result};
 use datafusion::sql::sqlparser::ast::{
-    self, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, ObjectName, ObjectNamePart, TableFactor,
-    TableVersion, Value, VisitMut, VisitorMut,
+    self, Expr, Ident, ObjectName, ObjectNamePart, TableFactor, TableVersion, Value, VisitMut, VisitorMut,
 };
 use std::ops::ControlFlow;
 
@@ -33,7 +35,7 @@ pub(super) fn prepare(query: &ast::Query, parameters: Option<&Parameters>) -> Re
     }
 }
 
-/// Puts values in the place of placeholders, in any part of a statement.
+/// Puts values in the place of placeholders, in any part of a statement, and translates its notations.
 pub(super) fn bind<T: VisitMut>(node: &mut T, parameters: Option<&Parameters>) -> Result<()> {
     let mut visitor = Binding { parameters, next: 0 };
     match node.visit(&mut visitor) {
@@ -66,9 +68,11 @@ impl VisitorMut for Preparation<'_> {
                 Err(error) => return ControlFlow::Break(error),
             }
         }
-        if let Expr::Function(function) = expr {
-            filtered_aggregate(function);
-        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        dialect::translate(expr);
         ControlFlow::Continue(())
     }
 
@@ -106,6 +110,11 @@ impl VisitorMut for Binding<'_> {
             Some(Err(error)) => return ControlFlow::Break(error),
             None => {}
         }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        dialect::translate(expr);
         ControlFlow::Continue(())
     }
 }
@@ -158,34 +167,4 @@ fn literal(name: &str, value: &serde_json::Value) -> Result<Expr> {
         }
     };
     Ok(Expr::Value(value.into()))
-}
-
-/// `count_if(c)` becomes `count(*) filter (where c)`, `sum_if(x, c)` becomes `sum(x) filter (where c)`.
-fn filtered_aggregate(function: &mut ast::Function) {
-    let [ObjectNamePart::Identifier(name)] = function.name.0.as_mut_slice() else {
-        return;
-    };
-    let base = match name.value.to_lowercase().as_str() {
-        "count_if" => "count",
-        "sum_if" => "sum",
-        "avg_if" => "avg",
-        "min_if" => "min",
-        "max_if" => "max",
-        _ => return,
-    };
-    let FunctionArguments::List(list) = &mut function.args else {
-        return;
-    };
-    let wanted = if base == "count" { 1 } else { 2 };
-    if list.args.len() != wanted || function.filter.is_some() {
-        return;
-    }
-    let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(condition))) = list.args.pop() else {
-        return;
-    };
-    if list.args.is_empty() {
-        list.args.push(FunctionArg::Unnamed(FunctionArgExpr::Wildcard));
-    }
-    function.filter = Some(Box::new(condition));
-    *name = Ident::new(base);
 }

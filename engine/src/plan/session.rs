@@ -4,6 +4,7 @@
 use super::planner::Planner;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use datafusion::{
     catalog::{CatalogProviderList, Session},
     common::{DFSchema, Result, alias::AliasGenerator},
@@ -35,22 +36,38 @@ pub(crate) struct PlanningSession {
     props: ExecutionProps,
     effort: Effort,
     one_pass: bool,
+    zone: Tz,
 }
 
 impl PlanningSession {
-    pub fn new(planner: Arc<Planner>, now: DateTime<Utc>) -> Self {
+    pub fn new(planner: Arc<Planner>, now: DateTime<Utc>, zone: Tz) -> Self {
         let mut props = ExecutionProps::new().with_query_execution_start_time(now);
         props.config_options = Some(planner.state.config_options().clone());
-        Self { planner, props, effort: Effort::Full, one_pass: false }
+        Self { planner, props, effort: Effort::Full, one_pass: false, zone }
     }
 
     pub(super) fn with_effort(&self, effort: Effort) -> Self {
-        Self { planner: self.planner.clone(), props: self.props.clone(), effort, one_pass: self.one_pass }
+        Self { effort, ..self.copy() }
     }
 
     /// The same for plans whose logical rules need to run only once.
     pub(super) fn in_one_pass(&self) -> Self {
-        Self { planner: self.planner.clone(), props: self.props.clone(), effort: self.effort, one_pass: true }
+        Self { one_pass: true, ..self.copy() }
+    }
+
+    /// The same in another time zone.
+    pub(super) fn in_zone(&self, zone: Tz) -> Self {
+        Self { zone, ..self.copy() }
+    }
+
+    /// Zone in which texts are times, and times have parts.
+    pub(super) fn zone(&self) -> Tz {
+        self.zone
+    }
+
+    fn copy(&self) -> Self {
+        let (planner, props) = (self.planner.clone(), self.props.clone());
+        Self { planner, props, effort: self.effort, one_pass: self.one_pass, zone: self.zone }
     }
 
     pub fn state(&self) -> &SessionState {

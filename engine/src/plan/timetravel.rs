@@ -1,7 +1,7 @@
 //! Tables at older versions: `t AT (SNAPSHOT => 'id' | VERSION => n | TIMESTAMP => ts | OFFSET => -seconds)`.
 
 use super::{ResolvedTable, StatementContext, expression, prepare::VersionedTable};
-use crate::{Error, Result};
+use crate::{Error, Result, functions::instant_of_text};
 use arrow::datatypes::{DataType, TimeUnit};
 use basalt_meta::{Error as MetaError, TableId, Timestamp, Version};
 use datafusion::{
@@ -51,7 +51,7 @@ fn version_of(context: &StatementContext, table: &ResolvedTable, version: &Table
                 .ok_or_else(|| Error::NoSuchVersion { message: format!("snapshot `{id}` is not of this table") })
         }
         "version" => Ok(Version(whole(&value)?.unsigned_abs())),
-        "timestamp" => at_time(context, micros(&value)?),
+        "timestamp" => at_time(context, micros(context, &value)?),
         "offset" => {
             let seconds = whole(&value)?;
             if seconds > 0 {
@@ -97,7 +97,12 @@ fn whole(value: &ScalarValue) -> Result<i64> {
     }
 }
 
-fn micros(value: &ScalarValue) -> Result<i64> {
+fn micros(context: &StatementContext, value: &ScalarValue) -> Result<i64> {
+    if let Some(text) = value.try_as_str().flatten() {
+        let instant = instant_of_text(text, context.settings.timezone);
+        let wrong = |_| Error::InvalidArgument { message: format!("a timestamp is needed, not `{value}`") };
+        return Ok(instant.map_err(wrong)?.timestamp_micros());
+    }
     match value.cast_to(&DataType::Timestamp(TimeUnit::Microsecond, None)) {
         Ok(ScalarValue::TimestampMicrosecond(Some(micros), _)) => Ok(micros),
         _ => Err(Error::InvalidArgument { message: format!("a timestamp is needed, not `{value}`") }),

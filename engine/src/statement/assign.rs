@@ -4,11 +4,13 @@
 use super::columns::no_columns;
 use crate::{
     Error, Result,
+    functions::instants_of_texts,
     plan::{StatementContext, explain, sql_type},
 };
 use arrow::{
     array::{Array, ArrayRef, new_null_array},
     compute::{CastOptions, can_cast_types, cast_with_options},
+    datatypes::DataType,
     record_batch::{RecordBatch, RecordBatchOptions},
     util::display::{ArrayFormatter, FormatOptions},
 };
@@ -44,6 +46,24 @@ pub(super) fn convert(values: &ArrayRef, column: &Column, first_row: u64) -> Res
         check_nulls(values, &cast, column, first_row)?;
     }
     Ok(cast)
+}
+
+/// Like [`convert`], with texts read as times in the session's zone.
+pub(super) fn convert_in_zone(
+    context: &StatementContext,
+    values: &ArrayRef,
+    column: &Column,
+    first_row: u64,
+) -> Result<ArrayRef> {
+    let zone = context.settings.timezone;
+    match (values.data_type(), &column.data_type) {
+        (from, DataType::Timestamp(unit, None)) if zone != chrono_tz::Tz::UTC && from.is_string() => {
+            let times = instants_of_texts(values, *unit, zone, true).map_err(explain)?;
+            check_nulls(values, &times, column, first_row)?;
+            Ok(times)
+        }
+        _ => convert(values, column, first_row),
+    }
 }
 
 /// Finds the value that a cast turned into null.

@@ -6,8 +6,15 @@ use crate::{
     plan::{PlannedQuery, StatementContext},
     sql::{ExplainMode, InsertSource, Statement},
 };
-use datafusion::physical_plan::displayable;
+use datafusion::{
+    datasource::{physical_plan::FileScanConfig, source::DataSourceExec},
+    physical_plan::{ExecutionPlan, displayable},
+};
 use futures::StreamExt;
+use std::{
+    collections::{HashSet, VecDeque},
+    sync::Arc,
+};
 
 pub(super) async fn explain(context: &StatementContext, mode: ExplainMode, statement: Statement) -> Result<Outcome> {
     let mut lines = Vec::new();
@@ -84,7 +91,7 @@ async fn describe(
 /// Runs the query to its end, then shows the plan with what was measured.
 async fn analyze(context: &StatementContext, planned: PlannedQuery) -> Result<Vec<String>> {
     let begun = std::time::Instant::now();
-    let mut stream = context.run(std::sync::Arc::clone(&planned.physical))?;
+    let mut stream = context.run(Arc::clone(&planned.physical))?;
     let mut rows = 0;
     while let Some(batch) = stream.next().await {
         rows += batch.map_err(crate::plan::explain)?.num_rows();
@@ -92,23 +99,43 @@ async fn analyze(context: &StatementContext, planned: PlannedQuery) -> Result<Ve
     drop(stream);
     let mut lines = vec![format!("rows: {rows}, time: {:.3} ms", begun.elapsed().as_secs_f64() * 1e3)];
     let text = datafusion::physical_plan::display::DisplayableExecutionPlan::with_metrics(planned.physical.as_ref());
-    lines.extend(text.indent(false).to_string().lines().map(without_paths));
+    lines.extend(without_paths(&planned.physical, &text.indent(false).to_string()));
     Ok(lines)
 }
 
 fn physical(planned: &PlannedQuery, verbose: bool) -> Vec<String> {
-    displayable(planned.physical.as_ref()).indent(verbose).to_string().lines().map(without_paths).collect()
+    let text = displayable(planned.physical.as_ref()).indent(verbose).to_string();
+    without_paths(&planned.physical, &text)
 }
 
-/// Names of the server's files say nothing to users.
-fn without_paths(line: &str) -> String {
-    let Some(start) = line.find("file_groups={") else {
-        return line.to_string();
+/// The lines of a plan with numbers of segments for the names of the server's files, which say nothing to users.
+fn without_paths(plan: &Arc<dyn ExecutionPlan>, text: &str) -> Vec<String> {
+    let mut counts = VecDeque::new();
+    count_segments(plan, &mut counts);
+    let line = |line: &str| {
+        let Some(start) = line.find("file_groups={") else {
+            return line.to_string();
+        };
+        let end = line[start..].find('}').map_or(line.len(), |n| start + n + 1);
+        // The text names the scans in the order in which they were counted.
+        let segments = counts.pop_front().unwrap_or_default();
+        format!("{}segments={segments}{}", &line[..start], &line[end..])
     };
-    let after = &line[start..];
-    let end = after.find('}').map_or(line.len(), |n| start + n + 1);
-    let files = line[start..end].matches(".seg").count();
-    format!("{}segments={files}{}", &line[..start], &line[end..])
+    text.lines().map(line).collect()
+}
+
+/// How many segments each scan of files reads, scans in the order of the plan's text.
+fn count_segments(plan: &Arc<dyn ExecutionPlan>, counts: &mut VecDeque<usize>) {
+    if let Some(scan) = plan.downcast_ref::<DataSourceExec>()
+        && let Some(config) = scan.data_source().downcast_ref::<FileScanConfig>()
+    {
+        let files = config.file_groups.iter().flat_map(|group| group.iter());
+        let names: HashSet<&str> = files.map(|file| file.object_meta.location.as_ref()).collect();
+        counts.push_back(names.len());
+    }
+    for child in plan.children() {
+        count_segments(child, counts);
+    }
 }
 
 fn lines_of(lines: Vec<String>) -> Result<Outcome> {

@@ -2,7 +2,7 @@
 
 use super::{
     Outcome,
-    assign::{Defaults, convert, to_batch},
+    assign::{Defaults, convert_in_zone, to_batch},
     change::{self, target},
     columns, literals, select, transaction,
 };
@@ -157,7 +157,7 @@ impl<'a> Filler<'a> {
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(table.columns.len());
         for (column, place) in table.columns.iter().zip(&self.places) {
             arrays.push(match place {
-                Some(n) => convert(batch.column(offset + n), column, self.rows)?,
+                Some(n) => convert_in_zone(self.context, batch.column(offset + n), column, self.rows)?,
                 None => self.defaults.values(self.context, column, batch.num_rows())?,
             });
         }

@@ -1,6 +1,6 @@
 //! Columns from the literals of a bulk INSERT, without planning and without a tree per value.
 
-use super::assign::{Defaults, cannot_convert, convert};
+use super::assign::{Defaults, cannot_convert, convert_in_zone};
 use crate::{
     Result,
     plan::StatementContext,
@@ -32,7 +32,7 @@ pub(super) fn column(
     defaults: &mut Defaults,
 ) -> Result<ArrayRef> {
     let source = Source { literals, rows, position, column };
-    let values = source.values()?;
+    let values = source.values(context)?;
     source.fill_defaults(context, values, defaults)
 }
 
@@ -60,7 +60,7 @@ impl<'a> Source<'a> {
         cannot_convert(value, self.column, row as u64)
     }
 
-    fn values(&self) -> Result<ArrayRef> {
+    fn values(&self, context: &StatementContext) -> Result<ArrayRef> {
         match &self.column.data_type {
             DataType::Int8 => self.integers::<Int8Type>(),
             DataType::Int16 => self.integers::<Int16Type>(),
@@ -74,7 +74,7 @@ impl<'a> Source<'a> {
             DataType::Float64 => self.parsed::<Float64Type>(|text| lexical_core::parse(text).ok()),
             DataType::Boolean => self.booleans(),
             DataType::Utf8View => self.texts(),
-            _ => self.cast_texts(),
+            _ => self.cast_texts(context),
         }
     }
 
@@ -137,7 +137,7 @@ impl<'a> Source<'a> {
     }
 
     /// Decimals, dates, times, binary: through their text. Numbers are no dates.
-    fn cast_texts(&self) -> Result<ArrayRef> {
+    fn cast_texts(&self, context: &StatementContext) -> Result<ArrayRef> {
         let numbers = self.column.data_type.is_numeric();
         let mut builder = StringBuilder::with_capacity(self.rows.len(), self.rows.len() * 12);
         for (row, literal) in self.each() {
@@ -149,7 +149,7 @@ impl<'a> Source<'a> {
             }
         }
         let texts: ArrayRef = Arc::new(builder.finish());
-        convert(&texts, self.column, self.rows.start as u64)
+        convert_in_zone(context, &texts, self.column, self.rows.start as u64)
     }
 
     /// Puts the column's default where a row says DEFAULT.

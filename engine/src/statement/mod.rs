@@ -14,7 +14,7 @@ mod literals;
 mod merge;
 mod outcome;
 mod rewrite;
-mod select;
+pub(crate) mod select;
 mod settings;
 mod show;
 mod table;

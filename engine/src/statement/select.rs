@@ -10,56 +10,56 @@ use datafusion::sql::sqlparser::{
 };
 
 /// An identifier that means exactly this name.
-pub(super) fn exact(name: &str) -> Ident {
+pub(crate) fn exact(name: &str) -> Ident {
     Ident::with_quote('"', name)
 }
 
 /// `table.column`.
-pub(super) fn column_of(table: &Ident, column: &str) -> Expr {
+pub(crate) fn column_of(table: &Ident, column: &str) -> Expr {
     Expr::CompoundIdentifier(vec![table.clone(), exact(column)])
 }
 
-pub(super) fn column(name: &str) -> Expr {
+pub(crate) fn column(name: &str) -> Expr {
     Expr::Identifier(exact(name))
 }
 
-pub(super) fn null() -> Expr {
+pub(crate) fn null() -> Expr {
     Expr::Value(Value::Null.with_empty_span())
 }
 
-pub(super) fn text(value: &str) -> Expr {
+pub(crate) fn text(value: &str) -> Expr {
     Expr::Value(Value::SingleQuotedString(value.to_string()).with_empty_span())
 }
 
-pub(super) fn boolean(value: bool) -> Expr {
+pub(crate) fn boolean(value: bool) -> Expr {
     Expr::Value(Value::Boolean(value).with_empty_span())
 }
 
-pub(super) fn number(value: usize) -> Expr {
+pub(crate) fn number(value: usize) -> Expr {
     Expr::Value(Value::Number(value.to_string(), false).with_empty_span())
 }
 
-pub(super) fn and(left: Option<Expr>, right: Expr) -> Expr {
+pub(crate) fn and(left: Option<Expr>, right: Expr) -> Expr {
     match left {
         Some(left) => binary(nested(left), BinaryOperator::And, nested(right)),
         None => right,
     }
 }
 
-pub(super) fn equals(left: Expr, right: Expr) -> Expr {
+pub(crate) fn equals(left: Expr, right: Expr) -> Expr {
     binary(left, BinaryOperator::Eq, right)
 }
 
-pub(super) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
+pub(crate) fn binary(left: Expr, op: BinaryOperator, right: Expr) -> Expr {
     Expr::BinaryOp { left: Box::new(left), op, right: Box::new(right) }
 }
 
-pub(super) fn nested(expr: Expr) -> Expr {
+pub(crate) fn nested(expr: Expr) -> Expr {
     Expr::Nested(Box::new(expr))
 }
 
 /// `CASE WHEN condition THEN result … END`; NULL where no condition holds.
-pub(super) fn case(branches: Vec<(Expr, Expr)>) -> Expr {
+pub(crate) fn case(branches: Vec<(Expr, Expr)>) -> Expr {
     Expr::Case {
         case_token: AttachedToken::empty(),
         end_token: AttachedToken::empty(),
@@ -70,12 +70,12 @@ pub(super) fn case(branches: Vec<(Expr, Expr)>) -> Expr {
 }
 
 /// `expr AS name`.
-pub(super) fn named(expr: Expr, name: &str) -> SelectItem {
+pub(crate) fn named(expr: Expr, name: &str) -> SelectItem {
     SelectItem::ExprWithAlias { expr, alias: exact(name) }
 }
 
 /// `name AS alias` in a FROM.
-pub(super) fn relation(name: ObjectName, alias: Option<Ident>) -> TableFactor {
+pub(crate) fn relation(name: ObjectName, alias: Option<Ident>) -> TableFactor {
     TableFactor::Table {
         name,
         alias: alias.map(|name| TableAlias { explicit: true, name, columns: Vec::new(), at: None }),
@@ -91,22 +91,22 @@ pub(super) fn relation(name: ObjectName, alias: Option<Ident>) -> TableFactor {
 }
 
 /// `a.b` as exact names.
-pub(super) fn object_name(parts: &[&str]) -> ObjectName {
+pub(crate) fn object_name(parts: &[&str]) -> ObjectName {
     ObjectName(parts.iter().map(|part| ObjectNamePart::Identifier(exact(part))).collect())
 }
 
-pub(super) fn from_one(relation: TableFactor) -> TableWithJoins {
+pub(crate) fn from_one(relation: TableFactor) -> TableWithJoins {
     TableWithJoins { relation, joins: Vec::new() }
 }
 
 /// How [`join`] treats rows of the left side without a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unmatched {
+pub(crate) enum Unmatched {
     Keep,
     Drop,
 }
 
-pub(super) fn join(left: TableFactor, right: TableFactor, on: Expr, unmatched: Unmatched) -> TableWithJoins {
+pub(crate) fn join(left: TableFactor, right: TableFactor, on: Expr, unmatched: Unmatched) -> TableWithJoins {
     let constraint = JoinConstraint::On(on);
     let join_operator = match unmatched {
         Unmatched::Keep => JoinOperator::LeftOuter(constraint),
@@ -116,7 +116,7 @@ pub(super) fn join(left: TableFactor, right: TableFactor, on: Expr, unmatched: U
 }
 
 /// `SELECT projection FROM from WHERE selection`.
-pub(super) fn select(projection: Vec<SelectItem>, from: Vec<TableWithJoins>, selection: Option<Expr>) -> Query {
+pub(crate) fn select(projection: Vec<SelectItem>, from: Vec<TableWithJoins>, selection: Option<Expr>) -> Query {
     let select = Select {
         select_token: AttachedToken::empty(),
         optimizer_hints: Vec::new(),
@@ -146,7 +146,7 @@ pub(super) fn select(projection: Vec<SelectItem>, from: Vec<TableWithJoins>, sel
     query(SetExpr::Select(Box::new(select)))
 }
 
-pub(super) fn query(body: SetExpr) -> Query {
+pub(crate) fn query(body: SetExpr) -> Query {
     Query {
         with: None,
         body: Box::new(body),
@@ -162,7 +162,7 @@ pub(super) fn query(body: SetExpr) -> Query {
 }
 
 /// `*`.
-pub(super) fn everything() -> SelectItem {
+pub(crate) fn everything() -> SelectItem {
     SelectItem::Wildcard(datafusion::sql::sqlparser::ast::WildcardAdditionalOptions {
         wildcard_token: AttachedToken(datafusion::sql::sqlparser::tokenizer::TokenWithSpan::wrap(Token::Mul)),
         opt_ilike: None,
@@ -175,6 +175,6 @@ pub(super) fn everything() -> SelectItem {
 }
 
 /// Whether an expression is the word DEFAULT.
-pub(super) fn is_default(expr: &Expr) -> bool {
+pub(crate) fn is_default(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
