@@ -168,6 +168,9 @@ impl From<basalt_meta::Error> for Error {
             Meta::Damaged { .. } | Meta::CommitsMissing { .. } => Error::Corrupt { message: error.to_string() },
             Meta::Closed => Error::ShuttingDown,
             Meta::Io(source) if source.kind() == std::io::ErrorKind::StorageFull => Error::NoSpace,
+            Meta::Locked { .. } | Meta::NewerFormat { .. } | Meta::NetworkFileSystem { .. } => {
+                Error::InvalidArgument { message: error.to_string() }
+            }
             other => Error::internal(format!("the catalogue failed: {other}"), other),
         }
     }

@@ -51,7 +51,7 @@ async fn csv_is_loaded_and_a_label_loads_once() {
     rig.run("CREATE TABLE t (a BIGINT NOT NULL, b VARCHAR)").await;
     let labelled = LoadRequest { label: Some("first".into()), ..request(&rig, "t") };
     let report = rig.engine.load(labelled.clone(), body("1,x\n2,\\N\n")).await.unwrap();
-    assert_eq!((report.outcome.clone(), report.rows_loaded, report.bytes), (LoadOutcome::Loaded, 2, 8));
+    assert_eq!((report.outcome.clone(), report.rows_loaded, report.bytes), (LoadOutcome::Loaded, 2, 9));
     assert_eq!(rig.value("SELECT count(*), sum(a), count(b) FROM t").await, "2|3|1");
     let again = rig.engine.load(labelled, body("7,y\n")).await.unwrap();
     assert_eq!((again.outcome, again.rows_loaded, again.load_id), (LoadOutcome::LabelFinished, 2, report.load_id));
