@@ -30,13 +30,9 @@ pub use basalt_storage::Compression as StorageCompression;
 pub use config::EngineSettings;
 pub use engine::Engine;
 pub use error::{Error, ErrorKind};
-pub use load::{
-    ByteStream, ColumnMapping, CsvOptions, JsonOptions, LoadFormat, LoadOutcome, LoadReport, LoadRequest,
-};
+pub use load::{ByteStream, ColumnMapping, CsvOptions, JsonOptions, LoadFormat, LoadOutcome, LoadReport, LoadRequest};
 pub use principal::{Access, Principal, Role, Users};
-pub use query::{
-    CloseReason, Parameters, Progress, QueryHandle, QueryRequest, QueryState, QueryStats, ResultPage,
-};
+pub use query::{CloseReason, Parameters, Progress, QueryHandle, QueryRequest, QueryState, QueryStats, ResultPage};
 pub use session::{Session, SessionEffect, SettingChange, TransactionId, TransactionState};
 
 /// Result of every fallible call of this crate.
