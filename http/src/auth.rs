@@ -126,7 +126,7 @@ fn credentials(headers: &HeaderMap) -> Result<Credentials<'_>, Refusal> {
     Ok(Credentials::Basic { user: user.to_string(), password: password.to_string() })
 }
 
-/// Failed logins by user and address: after [`ATTEMPTS_FREE`] within a minute, the next try must wait, longer each
+/// Failed logins by user and address: after `ATTEMPTS_FREE` within a minute, the next try must wait, longer each
 /// time. Loopback is exempt: who sits on the machine must never be locked out.
 #[derive(Debug, Default)]
 pub struct Attempts {

@@ -1,7 +1,7 @@
 //! The one door to the bytes: a durable local directory, or an object store by URL.
 //!
 //! An object is created once under a fresh name, made durable, and never changed; so there is no rename, no overwrite
-//! and no lock. [`NewObject`] is the only way to create one: until [`NewObject::keep`] is called, dropping it removes
+//! and no lock. [`NewObject`] is the only way to create one: until [`UnpublishedObject::keep`] is called, dropping it removes
 //! the object again. What is *in* an object, and whether anything refers to it, is not known here.
 
 mod local;

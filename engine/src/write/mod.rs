@@ -1,7 +1,7 @@
 //! The last hops of every row that is written, whoever brings it (load, INSERT, UPDATE, MERGE): partition, write,
 //! find older rows of the same key, publish in one commit.
 //!
-//! Bytes first, then metadata: a [`TableSink`] makes rows durable without showing them, [`publish`] shows them in one
+//! Bytes first, then metadata: a [`TableSink`] makes rows durable without showing them, [`publish()`] shows them in one
 //! commit, or discards them. How rows are decoded is `load`'s and `statement`'s business, how they are encoded is
 //! `storage`'s.
 

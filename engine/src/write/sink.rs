@@ -88,7 +88,7 @@ impl TableSink {
         Ok(())
     }
 
-    /// Makes everything durable. Nothing is visible before [`super::publish`].
+    /// Makes everything durable. Nothing is visible before [`super::publish()`].
     pub async fn finish(mut self) -> Result<Staged> {
         if let Err(error) = self.end_run().await {
             self.discard().await;
