@@ -25,7 +25,7 @@ enum Command {
         /// Where everything is kept [default: ./basalt-data].
         #[arg(long)]
         data_dir: Option<PathBuf>,
-        /// [FACE@]ADDR to listen on, repeatable [default: 127.0.0.1:8000].
+        /// `[FACE@]ADDR` to listen on, repeatable [default: 127.0.0.1:8000].
         #[arg(long)]
         listen: Vec<String>,
         /// TOML file of settings.
