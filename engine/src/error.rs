@@ -2,6 +2,7 @@
 //! numbers; they are found from the variant (what happened) or from [`Error::kind`] (what to do about it).
 
 use crate::Access;
+use basalt_meta::EntityKind;
 use std::sync::Arc;
 use thiserror::Error;
 
@@ -54,6 +55,10 @@ pub enum Error {
     TableExists { name: String },
     #[error("view `{name}` exists already")]
     ViewExists { name: String },
+    #[error("unknown {kind} `{name}`")]
+    UnknownEntity { kind: EntityKind, name: String },
+    #[error("{kind} `{name}` exists already")]
+    EntityExists { kind: EntityKind, name: String },
     #[error("table engine `{name}` is not supported (there is one engine, FUSE)")]
     UnknownEngine { name: String },
     #[error("invalid table option `{name}`: {reason}")]
@@ -133,11 +138,15 @@ impl Error {
             | Error::QueryClosed { .. } => InvalidInput,
             Error::UnknownDatabase { .. }
             | Error::UnknownTable { .. }
+            | Error::UnknownEntity { .. }
             | Error::NoSuchVersion { .. }
             | Error::UnknownQuery { .. }
             | Error::PageOutOfRange { .. }
             | Error::TransactionGone { .. } => NotFound,
-            Error::DatabaseExists { .. } | Error::TableExists { .. } | Error::ViewExists { .. } => AlreadyExists,
+            Error::DatabaseExists { .. }
+            | Error::TableExists { .. }
+            | Error::ViewExists { .. }
+            | Error::EntityExists { .. } => AlreadyExists,
             Error::Unsupported { .. } | Error::UnknownEngine { .. } => Unsupported,
             Error::Unauthenticated { .. } => Unauthenticated,
             Error::PermissionDenied { .. } => PermissionDenied,
@@ -160,6 +169,9 @@ impl From<basalt_meta::Error> for Error {
             Meta::DatabaseExists { name } => Error::DatabaseExists { name },
             Meta::TableExists { name } => Error::TableExists { name },
             Meta::Conflict { table, reason } => Error::Conflict { message: format!("table `{table}`: {reason}") },
+            Meta::EntityExists { kind, name } => Error::EntityExists { kind, name },
+            Meta::NoEntity { kind, name } => Error::UnknownEntity { kind, name },
+            Meta::EntityChanged { .. } => Error::Conflict { message: error.to_string() },
             Meta::NoDatabase { .. } | Meta::NoTable { .. } => Error::Conflict { message: error.to_string() },
             Meta::LabelUsed { record } => {
                 Error::Conflict { message: format!("label `{}` was used by another load", record.label.name) }

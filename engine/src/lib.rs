@@ -23,9 +23,10 @@ mod statement;
 mod system;
 mod table;
 mod tasks;
+pub mod types;
 mod write;
 
-pub use basalt_meta::{CRASH_POINT_VARIABLE, Clock, SystemClock};
+pub use basalt_meta::{CRASH_POINT_VARIABLE, Clock, EntityKind, SystemClock};
 pub use basalt_storage::Compression as StorageCompression;
 pub use config::EngineSettings;
 pub use engine::Engine;

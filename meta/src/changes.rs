@@ -35,6 +35,10 @@ pub enum Precondition {
     SegmentsUnchanged { table: TableId, segments: Vec<SegmentId>, since: Version },
     /// No finished load has this label.
     LabelAbsent { label: Label },
+    /// No entity of this kind has this name.
+    EntityAbsent { kind: EntityKind, name: String },
+    /// The entity is there and was not written after `since`.
+    EntityUnchanged { kind: EntityKind, name: String, since: Version },
 }
 
 /// One edit. Order within a [`Changes`] matters.
@@ -86,6 +90,12 @@ pub enum Edit {
         value: String,
     },
     DeleteSetting {
+        name: String,
+    },
+    /// Creates an entity, or replaces the one of its kind and name.
+    PutEntity(Entity),
+    DeleteEntity {
+        kind: EntityKind,
         name: String,
     },
     /// Forgets dropped tables for good (retention ended); their segments go to the garbage queue.

@@ -49,10 +49,29 @@ impl Item<'_> {
                 self.delete(&Key::Setting(name));
                 Ok(())
             }
+            Edit::PutEntity(entity) => {
+                self.put_entity(entity);
+                Ok(())
+            }
+            Edit::DeleteEntity { kind, name } => self.delete_entity(kind, name),
             Edit::PurgeTables { tables } => tables.into_iter().try_for_each(|table| self.purge_table(table)),
             Edit::ForgetSegments { table, segments, floor } => self.forget_segments(table, &segments, floor),
             Edit::ForgetLabels { labels } => labels.into_iter().try_for_each(|label| self.forget_label(label)),
         }
+    }
+
+    fn put_entity(&mut self, entity: Entity) {
+        let entity = Entity { changed_at: self.state.version, ..entity };
+        self.put(&Key::Entity(entity.kind, entity.name.clone()), &entity);
+        self.state.entities.insert_mut((entity.kind, entity.name.clone()), Arc::new(entity));
+    }
+
+    fn delete_entity(&mut self, kind: EntityKind, name: String) -> Result<()> {
+        if !self.state.entities.remove_mut(&(kind, name.clone())) {
+            return Err(Error::NoEntity { kind, name });
+        }
+        self.delete(&Key::Entity(kind, name));
+        Ok(())
     }
 
     fn create_database(&mut self, database: Database) -> Result<()> {

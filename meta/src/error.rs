@@ -21,6 +21,13 @@ pub enum Error {
     DatabaseExists { name: String },
     #[error("table exists already: name=`{name}`")]
     TableExists { name: String },
+    #[error("{kind} exists already: name=`{name}`")]
+    EntityExists { kind: EntityKind, name: String },
+    #[error("{kind} does not exist: name=`{name}`")]
+    NoEntity { kind: EntityKind, name: String },
+    /// Another commit wrote or removed it; recompute on a new snapshot, or give up.
+    #[error("write conflict on {kind} `{name}`: another commit changed it")]
+    EntityChanged { kind: EntityKind, name: String },
     #[error("database does not exist: id={id}")]
     NoDatabase { id: DatabaseId },
     #[error("table does not exist or was dropped: id={id}")]

@@ -3,7 +3,7 @@
 //!
 //! A tag that is no longer written goes to [`RETIRED_TAGS`] and is never given out again.
 
-use crate::{DatabaseId, Label, SegmentId, TableId, Timestamp, Version};
+use crate::{DatabaseId, EntityKind, Label, SegmentId, TableId, Timestamp, Version};
 
 /// Tags that earlier formats used. None so far.
 #[cfg_attr(not(test), expect(dead_code, reason = "a list for people and for the test below"))]
@@ -14,7 +14,7 @@ pub(crate) const RETIRED_TAGS: &[u8] = &[];
 pub(crate) enum Family {
     /// Format, epoch, commit sequence: a handful of rows. RocksDB's own default family.
     Sys,
-    /// Databases, tables, settings, labels.
+    /// Databases, tables, settings, labels, entities.
     Catalog,
     /// Segments, their details, deletion vectors, the garbage queue.
     Segments,
@@ -56,6 +56,7 @@ pub(crate) enum Key {
     Label(Label),
     /// Finished labels by age.
     LabelByTime(Timestamp, Label),
+    Entity(EntityKind, String),
     /// A live segment.
     Segment(TableId, SegmentId),
     SegmentDetail(TableId, SegmentId),
@@ -89,6 +90,7 @@ impl Key {
             Key::Setting(..) => 0x12,
             Key::Label(..) => 0x13,
             Key::LabelByTime(..) => 0x14,
+            Key::Entity(..) => 0x15,
             Key::Segment(..) => 0x20,
             Key::SegmentDetail(..) => 0x21,
             Key::Deletions(..) => 0x22,
@@ -125,6 +127,7 @@ impl Key {
             Key::Setting(..) => "setting",
             Key::Label(..) => "label",
             Key::LabelByTime(..) => "label by time",
+            Key::Entity(..) => "entity",
             Key::Segment(..) => "segment",
             Key::SegmentDetail(..) => "segment detail",
             Key::Deletions(..) => "deletion vector",
@@ -148,6 +151,7 @@ impl Key {
             Key::Setting(name) => out.text(name),
             Key::Label(label) => out.u64(label.database.0).text(&label.name),
             Key::LabelByTime(at, label) => out.time(*at).u64(label.database.0).text(&label.name),
+            Key::Entity(kind, name) => out.byte(*kind as u8).text(name),
             Key::Segment(table, segment)
             | Key::SegmentDetail(table, segment)
             | Key::RemovedAt(table, segment)
@@ -176,6 +180,7 @@ impl Key {
             0x12 => Key::Setting(fields.text()?),
             0x13 => Key::Label(fields.label()?),
             0x14 => Key::LabelByTime(fields.time()?, fields.label()?),
+            0x15 => Key::Entity(EntityKind::from_number(fields.byte()?)?, fields.text()?),
             0x20 => Key::Segment(fields.table()?, fields.segment()?),
             0x21 => Key::SegmentDetail(fields.table()?, fields.segment()?),
             0x22 => Key::Deletions(fields.table()?, fields.segment()?, fields.version()?),
@@ -237,6 +242,11 @@ impl Writer {
         self
     }
 
+    fn byte(mut self, value: u8) -> Self {
+        self.0.push(value);
+        self
+    }
+
     fn segment(mut self, id: SegmentId) -> Self {
         self.0.extend_from_slice(&id.0.to_be_bytes());
         self
@@ -260,6 +270,12 @@ impl Reader<'_> {
         let (bytes, rest) = self.0.split_first_chunk::<8>()?;
         self.0 = rest;
         Some(u64::from_be_bytes(*bytes))
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(byte)
     }
 
     fn table(&mut self) -> Option<TableId> {

@@ -1,4 +1,4 @@
-//! What exists: databases, tables, segments, versions, labels, settings, and the one door through which they change.
+//! What exists: databases, tables, segments, versions, labels, settings, named entities, and the one door through which they change.
 //!
 //! [`Catalog::commit`] is the commit point of the whole server: a change exists when, and only when, one RocksDB
 //! write batch with a synced log has returned. Readers take a [`Snapshot`]: an immutable view of all tables at one

@@ -29,6 +29,15 @@ impl Item<'_> {
                 segments.iter().try_for_each(|segment| check_segment_unchanged(state, *segment, *since))
             }
             Precondition::LabelAbsent { label } => self.check_label_absent(label),
+            Precondition::EntityAbsent { kind, name } => match self.state.entity(*kind, name) {
+                Some(_) => Err(Error::EntityExists { kind: *kind, name: name.clone() }),
+                None => Ok(()),
+            },
+            Precondition::EntityUnchanged { kind, name, since } => {
+                let changed_at = self.state.entity(*kind, name).map(|entity| entity.changed_at);
+                let unchanged = changed_at.is_some_and(|at| at <= *since);
+                unchanged.then_some(()).ok_or_else(|| Error::EntityChanged { kind: *kind, name: name.clone() })
+            }
         }
     }
 

@@ -18,6 +18,7 @@ pub(crate) trait Record: Serialize + DeserializeOwned {}
 
 impl Record for Database {}
 impl Record for Table {}
+impl Record for Entity {}
 impl Record for Segment {}
 impl Record for SegmentDetail {}
 impl Record for LabelRecord {}

@@ -53,6 +53,11 @@ pub(crate) fn recover(rocks: &Rocks) -> Result<State> {
         let Key::Setting(name) = key_of(&row)? else { return Err(record::damaged(&row.0)) };
         state.settings.insert_mut(name, record::decode(&row.0, &row.1)?);
     }
+    for row in view.scan_all(Family::Catalog, prefix::of_kind(&Key::Entity(EntityKind::Stage, String::new()))) {
+        let row = row?;
+        let entity: Entity = record::decode(&row.0, &row.1)?;
+        state.entities.insert_mut((entity.kind, entity.name.clone()), Arc::new(entity));
+    }
     Ok(state)
 }
 

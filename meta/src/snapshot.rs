@@ -94,6 +94,18 @@ impl Snapshot {
         newest_drop_first(all.filter(|table| table.database == database), |table| table.dropped)
     }
 
+    pub fn entity(&self, kind: EntityKind, name: &str) -> Option<Arc<Entity>> {
+        self.state.entity(kind, name).cloned()
+    }
+
+    /// Entities of a kind whose names begin with `prefix`, in name order.
+    pub fn entities(&self, kind: EntityKind, prefix: &str) -> impl Iterator<Item = &Arc<Entity>> {
+        let first = (kind, prefix.to_owned());
+        let all = self.state.entities.range(first..).map(|(_, entity)| entity);
+        let prefix = prefix.to_owned();
+        all.take_while(move |entity| entity.kind == kind && entity.name.starts_with(&prefix))
+    }
+
     /// Global settings that were changed, in name order.
     pub fn settings(&self) -> Vec<(String, String)> {
         self.state.settings.iter().map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -47,6 +47,7 @@ pub(crate) struct State {
     pub(crate) database_names: RedBlackTreeMapSync<String, DatabaseId>,
     pub(crate) tables: RedBlackTreeMapSync<TableId, Arc<TableState>>,
     pub(crate) settings: RedBlackTreeMapSync<String, String>,
+    pub(crate) entities: RedBlackTreeMapSync<(EntityKind, String), Arc<Entity>>,
 }
 
 /// A database and the names of its live tables.
@@ -80,7 +81,12 @@ impl State {
             database_names: RedBlackTreeMapSync::new_sync(),
             tables: RedBlackTreeMapSync::new_sync(),
             settings: RedBlackTreeMapSync::new_sync(),
+            entities: RedBlackTreeMapSync::new_sync(),
         }
+    }
+
+    pub(crate) fn entity(&self, kind: EntityKind, name: &str) -> Option<&Arc<Entity>> {
+        self.entities.get(&(kind, name.to_owned()))
     }
 
     /// The database, unless it is dropped or never was.

@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use basalt_engine::{Error, ErrorKind};
+use basalt_engine::{EntityKind, Error, ErrorKind};
 
 /// An error that is told by status.
 #[derive(Debug)]
@@ -90,6 +90,8 @@ pub fn code(error: &Error) -> u16 {
         Error::DatabaseExists { .. } => 2301,
         Error::TableExists { .. } => 2302,
         Error::ViewExists { .. } => 2306,
+        Error::UnknownEntity { kind, .. } => unknown_entity(*kind),
+        Error::EntityExists { kind, .. } => existing_entity(*kind),
         Error::Evaluation { .. } => 1006,
         Error::BadData { .. } => 1046,
         Error::UnknownEngine { .. } => 1302,
@@ -110,6 +112,38 @@ pub fn code(error: &Error) -> u16 {
             ErrorKind::InvalidInput => 1006,
             _ => 1001,
         },
+    }
+}
+
+fn unknown_entity(kind: EntityKind) -> u16 {
+    match kind {
+        EntityKind::User => 2201,
+        EntityKind::Role => 2204,
+        EntityKind::NetworkPolicy => 2207,
+        EntityKind::PasswordPolicy => 2209,
+        EntityKind::Stage | EntityKind::StageFile => 2501,
+        EntityKind::FileFormat => 2507,
+        EntityKind::Connection => 2510,
+        EntityKind::Function => 2602,
+        EntityKind::Sequence => 3101,
+        EntityKind::Procedure => 3130,
+        _ => 1006,
+    }
+}
+
+fn existing_entity(kind: EntityKind) -> u16 {
+    match kind {
+        EntityKind::User => 2202,
+        EntityKind::Role => 2205,
+        EntityKind::NetworkPolicy => 2208,
+        EntityKind::PasswordPolicy => 2210,
+        EntityKind::Stage | EntityKind::StageFile => 2502,
+        EntityKind::FileFormat => 2508,
+        EntityKind::Connection => 2511,
+        EntityKind::Function => 2603,
+        EntityKind::Sequence => 3102,
+        EntityKind::Procedure => 3131,
+        _ => 1006,
     }
 }
 

@@ -28,6 +28,8 @@ struct ModelTable {
 struct Model {
     tables: BTreeMap<TableId, ModelTable>,
     settings: BTreeMap<String, String>,
+    /// The last writing commit of each, under kind and name.
+    entities: BTreeMap<(EntityKind, String), Version>,
     labels: BTreeMap<String, u64>,
     garbage: BTreeMap<SegmentId, (TableId, Version)>,
 }
@@ -73,7 +75,8 @@ impl Run {
             60..67 => self.alter(),
             67..72 => self.drop_or_undrop(),
             72..74 => self.purge(),
-            74..79 => self.setting(),
+            74..77 => self.setting(),
+            77..79 => self.entity(),
             79..84 => self.label(),
             84..88 => self.collect(),
             88..91 => self.refused(),
@@ -247,6 +250,43 @@ impl Run {
         }
     }
 
+    fn entity(&mut self) {
+        let kind = EntityKind::ALL[self.random.random_range(0..3)];
+        let name = format!("e{}", self.random.random_range(0..4));
+        let known = self.model.entities.get(&(kind, name.clone())).copied();
+        if self.random.random_bool(0.3) {
+            match (self.fixture.commit(vec![Edit::DeleteEntity { kind, name: name.clone() }]), known) {
+                (Ok(version), Some(_)) => self.change(version, |model| drop(model.entities.remove(&(kind, name)))),
+                (Err(Error::NoEntity { .. }), None) => {}
+                (result, known) => panic!("{result:?} for {known:?}"),
+            }
+            return;
+        }
+        let now = Timestamp(1);
+        let body = self.random.random::<u64>().to_be_bytes().to_vec();
+        let entity =
+            Entity { kind, name: name.clone(), id: 7, created: now, updated: now, changed_at: Version(0), body };
+        let since = Version(self.random.random_range(0..=known.map_or(1, |at| at.0)));
+        let relied = if self.random.random_bool(0.5) {
+            Precondition::EntityAbsent { kind, name: name.clone() }
+        } else {
+            Precondition::EntityUnchanged { kind, name: name.clone(), since }
+        };
+        let holds = match &relied {
+            Precondition::EntityAbsent { .. } => known.is_none(),
+            _ => known.is_some_and(|at| at <= since),
+        };
+        let changes = Changes { preconditions: vec![relied], edits: vec![Edit::PutEntity(entity)], at: now };
+        match self.fixture.catalog.commit_blocking(changes).map(|done| done.version) {
+            Ok(version) => {
+                assert!(holds);
+                self.change(version, |model| drop(model.entities.insert((kind, name), version)));
+            }
+            Err(Error::EntityExists { .. } | Error::EntityChanged { .. }) => assert!(!holds),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
     fn label(&mut self) {
         let name = format!("l{}", self.random.random_range(0..6));
         let known = self.model.labels.get(&name).copied();
@@ -372,6 +412,13 @@ fn check_snapshot(snapshot: &Snapshot, model: &Model) {
     let dropped: BTreeSet<TableId> = snapshot.dropped_tables(database).iter().map(|table| table.id).collect();
     assert_eq!(dropped, model.tables.iter().filter(|(_, table)| table.dropped).map(|(id, _)| *id).collect());
     assert_eq!(snapshot.settings().into_iter().collect::<BTreeMap<_, _>>(), model.settings);
+    for kind in EntityKind::ALL {
+        let found: Vec<(String, Version)> =
+            snapshot.entities(kind, "e").map(|e| (e.name.clone(), e.changed_at)).collect();
+        let known: Vec<_> =
+            model.entities.iter().filter(|(key, _)| key.0 == kind).map(|(key, at)| (key.1.clone(), *at)).collect();
+        assert_eq!(found, known);
+    }
 }
 
 fn check_table(found: &TableSnapshot, model: &ModelTable) {
