@@ -1,7 +1,7 @@
 //! The storage of one server: a store, its caches, and the doors to write, read, merge and remove segments.
 
 use crate::{
-    CompactionSpec, ObjectStore, Result, SegmentReader, StorageSettings, TableWriter, Written,
+    CompactionPolicy, CompactionSpec, ObjectStore, Result, SegmentReader, StorageSettings, TableWriter, Written,
     cache::Caches,
     compact,
     metrics::REMOVED_SEGMENTS,
@@ -74,6 +74,11 @@ impl Storage {
             settings,
         };
         Ok(Self { parts: Arc::new(parts) })
+    }
+
+    /// When segments are worth merging.
+    pub fn compaction_policy(&self) -> CompactionPolicy {
+        CompactionPolicy::new(&self.parts.settings)
     }
 
     pub fn settings(&self) -> &StorageSettings {

@@ -16,10 +16,10 @@ use datafusion::{
         source::DataSourceExec,
         table_schema::TableSchema,
     },
-    logical_expr::Expr,
+    logical_expr::{BinaryExpr, Expr, Operator},
     object_store::{ObjectMeta, path::Path},
     parquet::arrow::arrow_reader::{RowSelection, RowSelector},
-    physical_expr::{LexOrdering, PhysicalSortExpr, expressions::Column as ColumnExpr},
+    physical_expr::{LexOrdering, Partitioning, PhysicalSortExpr, expressions::Column as ColumnExpr},
     physical_plan::ExecutionPlan,
 };
 use std::{
@@ -64,11 +64,16 @@ impl FileScan<'_> {
             .with_parquet_file_reader_factory(Arc::new(readers))
             .with_pushdown_filters(self.decodes_late(projection))
             .with_reorder_filters(state.config_options().execution.parquet.reorder_filters);
-        let (groups, ordering) = self.groups(segments, projection, state.config().target_partitions())?;
+        let lookup = self.is_lookup();
+        let threads = if lookup { 1 } else { state.config().target_partitions() };
+        let (groups, ordering) = self.groups(segments, projection, threads)?;
+        // A declared partitioning keeps files whole.
+        let partitioning = lookup.then(|| Partitioning::UnknownPartitioning(groups.len()));
         let config = FileScanConfigBuilder::new(STORE.clone(), Arc::new(source))
             .with_file_groups(groups)
             .with_statistics(self.statistics.clone())
             .with_output_ordering(ordering)
+            .with_output_partitioning(partitioning)
             .with_expr_adapter(Some(Arc::new(RenamingAdapters::new(self.table))))
             .with_limit(limit)
             .with_projection_indices(projection.cloned())?
@@ -86,6 +91,13 @@ impl FileScan<'_> {
         let conditions: HashSet<&str> =
             self.filters.iter().flat_map(|f| f.column_refs()).map(|c| c.name.as_str()).collect();
         !conditions.is_empty() && read > conditions.len() + LATE_COLUMNS_MIN
+    }
+
+    /// Whether a condition asks for one value of the first sort column: a few pages at one place, which are not worth
+    /// opening a file in several pieces for.
+    fn is_lookup(&self) -> bool {
+        let first = self.table.sort_key.first().and_then(|id| self.table.column_by_id(*id));
+        first.is_some_and(|column| self.filters.iter().any(|filter| is_equality(filter, &column.name)))
     }
 
     /// Files in groups that run side by side; sorted and free of overlap within a group where the segments allow it.
@@ -162,6 +174,14 @@ impl FileScan<'_> {
         let ordering = LexOrdering::new(ordering.collect::<Option<Vec<_>>>()?)?;
         Some((chains.into_iter().map(|(_, _, chain)| chain).collect(), ordering))
     }
+}
+
+/// Whether a condition is `column = value`.
+fn is_equality(condition: &Expr, column: &str) -> bool {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = condition else { return false };
+    let is = |expr: &Expr| matches!(expr, Expr::Column(found) if found.name == column);
+    let value = |expr: &Expr| matches!(expr, Expr::Literal(..));
+    (is(left) && value(right)) || (value(left) && is(right))
 }
 
 /// Bounds of the first sort column; `None` when they are unknown or a NULL could stand anywhere.

@@ -6,7 +6,7 @@ use crate::{Result, parts::Parts, write::discard};
 use basalt_meta::{
     Changes, Edit, Error as MetaError, Operation, Precondition, Snapshot, TableId, TableSnapshot, Version,
 };
-use basalt_storage::{CompactionPolicy, CompactionSpec, propose};
+use basalt_storage::{CompactionSpec, propose};
 use std::{sync::Arc, time::Instant};
 
 /// Rounds of [`optimize`] on one table: each merges at least two segments, so this is never reached in earnest.
@@ -41,7 +41,7 @@ pub(super) async fn compaction_round(parts: Arc<Parts>) -> Result<()> {
         if parts.loads.running() > 0 && table.segments() < SEGMENTS_URGENT {
             continue;
         }
-        let proposed = propose(&table, &CompactionPolicy::default(), false);
+        let proposed = propose(&table, &parts.storage.compaction_policy(), false);
         for spec in proposed.into_iter().filter(|s| !s.fold) {
             merge(&parts, &snapshot, &table, spec).await?;
         }
@@ -54,7 +54,7 @@ pub(crate) async fn optimize(parts: &Arc<Parts>, id: TableId) -> Result<()> {
     for _ in 0..OPTIMIZE_ROUNDS_MAX {
         let snapshot = parts.catalog.snapshot();
         let Some(table) = snapshot.table_by_id(id) else { return Ok(()) };
-        let Some(spec) = propose(&table, &CompactionPolicy::default(), true).into_iter().next() else { break };
+        let Some(spec) = propose(&table, &parts.storage.compaction_policy(), true).into_iter().next() else { break };
         merge(parts, &snapshot, &table, spec).await?;
     }
     refresh(parts, id);
@@ -68,7 +68,7 @@ async fn fold_table(parts: &Arc<Parts>, id: TableId) -> Result<()> {
         parts.tasks.inline().forget(id);
         return Ok(());
     };
-    for spec in propose(&table, &CompactionPolicy::default(), true).into_iter().filter(|s| s.fold) {
+    for spec in propose(&table, &parts.storage.compaction_policy(), true).into_iter().filter(|s| s.fold) {
         merge(parts, &snapshot, &table, spec).await?;
     }
     refresh(parts, id);

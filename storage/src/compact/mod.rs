@@ -2,6 +2,7 @@
 
 mod cursor;
 mod merge;
+mod overlap;
 mod policy;
 
 pub(crate) use merge::merge;

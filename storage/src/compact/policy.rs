@@ -2,14 +2,24 @@
 //! there to what should be merged.
 //!
 //! Segments of one tier (sizes within a factor of `fan_in`) are merged when there are `fan_in` of them, so that every
-//! row is rewritten about log(rows) times. A segment that reached `target_rows` is left alone for good, unless many
-//! of its rows are deleted.
+//! row is rewritten about log(rows) times. A segment is full when it holds half of what a writer puts into one, in
+//! rows or in memory: wide rows fill a segment long before it has many of them. Full segments are left alone, unless
+//! many of their rows are deleted or, in a table with a sort key, many of them overlap (`overlap.rs`).
 
-use basalt_meta::{Location, SegmentView, TableSnapshot};
+use super::overlap;
+use crate::StorageSettings;
+use basalt_meta::{ColumnId, Location, SegmentView, TableSnapshot};
 use std::collections::{BTreeMap, HashSet};
 
-/// Inputs of one merge, at most: each costs memory while it is read.
+/// Inputs of one merge, at most.
 const INPUTS_MAX: usize = 128;
+
+/// Rows that were merged so often are not merged again, whatever their segments look like: a last guard against
+/// rewriting for ever.
+const LEVEL_MAX: u32 = 10;
+
+/// Rows of an input that are decoded at a time.
+const BATCH_ROWS: u64 = 8192;
 
 /// Segments of one partition that should become one sorted run.
 #[derive(Debug, Clone)]
@@ -31,25 +41,73 @@ pub struct CompactionPolicy {
     pub fold_bytes_max: u64,
     /// …or the caller says they are old (see `propose`'s `fold_all`).
     pub fan_in: usize,
-    /// Segments with at least this many rows are big enough to be left alone (unless many rows are deleted).
+    /// Rows of a full segment…
     pub target_rows: u64,
+    /// …or their size in memory.
+    pub target_memory_bytes: u64,
+    /// Rows of a row group: what of an input is in memory while it is read.
+    pub row_group_rows: u64,
+    /// Memory for the inputs of one merge.
+    pub merge_memory_bytes: u64,
     /// Rewrite a segment when at least this share of its rows is deleted.
     pub deleted_ratio: f64,
 }
 
-impl Default for CompactionPolicy {
-    fn default() -> Self {
-        Self { fold_pieces_max: 64, fold_bytes_max: 16 << 20, fan_in: 8, target_rows: 1 << 20, deleted_ratio: 0.3 }
+impl CompactionPolicy {
+    /// Thresholds that fit what writers make under these settings.
+    pub fn new(settings: &StorageSettings) -> Self {
+        // A writer that is short of memory seals earlier.
+        let sealed_bytes = settings.segment_memory_bytes_max.min(settings.write_buffer_bytes / 4);
+        Self {
+            fold_pieces_max: 64,
+            fold_bytes_max: 16 << 20,
+            fan_in: 8,
+            target_rows: settings.segment_rows_max as u64,
+            target_memory_bytes: sealed_bytes as u64,
+            row_group_rows: settings.row_group_rows as u64,
+            merge_memory_bytes: settings.write_buffer_bytes as u64 / 2,
+            deleted_ratio: 0.3,
+        }
+    }
+
+    /// Size of a segment in rows; where its rows are wide, in so many rows of a usual width.
+    fn size(&self, view: &SegmentView) -> u64 {
+        let rows = view.live_rows();
+        let memory = u128::from(view.segment.memory_bytes) * u128::from(rows) / u128::from(view.segment.rows.max(1));
+        let filled = memory * u128::from(self.target_rows) / u128::from(self.target_memory_bytes.max(1));
+        rows.max(u64::try_from(filled).unwrap_or(u64::MAX))
+    }
+
+    fn is_full(&self, view: &SegmentView) -> bool {
+        self.size(view) >= self.target_rows / 2
+    }
+
+    /// Memory that reading a segment takes: a row group's bytes, and a batch of decoded rows.
+    fn reading_bytes(&self, view: &SegmentView) -> u64 {
+        let segment = &view.segment;
+        let share = |of: u64, rows: u64| of / segment.rows.max(1).div_ceil(rows.max(1));
+        share(segment.bytes, self.row_group_rows) + share(segment.memory_bytes, BATCH_ROWS)
+    }
+
+    /// How many of `views`, from the first on, one merge can read.
+    fn readable(&self, views: &[&SegmentView]) -> usize {
+        let mut bytes = 0;
+        let within = views.iter().take_while(|view| {
+            bytes += self.reading_bytes(view);
+            bytes <= self.merge_memory_bytes
+        });
+        within.count().min(INPUTS_MAX)
     }
 }
 
 /// What to merge now in `table`, most useful first; no segment appears twice.
 pub fn propose(table: &TableSnapshot, policy: &CompactionPolicy, fold_all: bool) -> Vec<CompactionSpec> {
-    propose_for(table.iter(), policy, fold_all)
+    propose_for(table.iter(), &table.table().sort_key, policy, fold_all)
 }
 
 fn propose_for<'a>(
     segments: impl Iterator<Item = &'a SegmentView>,
+    sort_key: &[ColumnId],
     policy: &CompactionPolicy,
     fold_all: bool,
 ) -> Vec<CompactionSpec> {
@@ -62,7 +120,9 @@ fn propose_for<'a>(
         let (inline, objects): (Vec<_>, Vec<_>) =
             views.into_iter().partition(|view| view.segment.location == Location::Inline);
         folds.extend(fold(&inline, policy, fold_all));
-        let merged = tiers(&objects, policy);
+        let (full, open): (Vec<_>, Vec<_>) = objects.iter().copied().partition(|view| policy.is_full(view));
+        let mut merged = tiers(&open, policy);
+        merged.extend(sorts(&full, sort_key, policy));
         let taken: HashSet<_> = merged.iter().flat_map(|spec| &spec.inputs).map(|view| view.segment.id).collect();
         let rest = objects.into_iter().filter(|view| !taken.contains(&view.segment.id));
         rewrites.extend(rest.filter(|view| has_many_deletions(view, policy)).map(|view| spec(&[view])));
@@ -81,21 +141,45 @@ fn fold(inline: &[&SegmentView], policy: &CompactionPolicy, fold_all: bool) -> O
     (due && !inline.is_empty()).then(|| spec(inline))
 }
 
+/// Merges of full segments that overlap in the order of the sort key: each makes one sorted run of several.
+fn sorts(full: &[&SegmentView], sort_key: &[ColumnId], policy: &CompactionPolicy) -> Vec<CompactionSpec> {
+    let Some(first) = sort_key.first() else { return Vec::new() };
+    let mut levels: BTreeMap<u32, Vec<&SegmentView>> = BTreeMap::new();
+    for view in full.iter().filter(|view| view.segment.level < LEVEL_MAX) {
+        levels.entry(view.segment.level).or_default().push(view);
+    }
+    let mut specs = Vec::new();
+    for level in levels.into_values() {
+        for stack in overlap::stacks(&level, *first, policy.fan_in.max(2)) {
+            let mut rest = &stack[..];
+            while rest.len() >= 2 {
+                let count = policy.readable(rest);
+                if count < 2 {
+                    break;
+                }
+                let (now, later) = rest.split_at(count);
+                specs.push(spec(now));
+                rest = later;
+            }
+        }
+    }
+    specs
+}
+
 /// Merges of segments of similar size.
 fn tiers(objects: &[&SegmentView], policy: &CompactionPolicy) -> Vec<CompactionSpec> {
     let fan_in = policy.fan_in.max(2);
     let mut tiers: BTreeMap<u32, Vec<&SegmentView>> = BTreeMap::new();
     for view in objects {
-        let rows = view.live_rows();
-        if rows < policy.target_rows {
-            tiers.entry(rows.max(1).ilog(fan_in as u64)).or_default().push(view);
+        if view.segment.level < LEVEL_MAX {
+            tiers.entry(policy.size(view).max(1).ilog(fan_in as u64)).or_default().push(view);
         }
     }
     let mut specs = Vec::new();
     for tier in tiers.into_values() {
         let mut rest = &tier[..];
         while rest.len() >= fan_in {
-            let count = batch_size(rest, fan_in, policy.target_rows);
+            let count = batch_size(rest, fan_in, policy);
             let (now, later) = rest.split_at(count);
             specs.push(spec(now));
             rest = later;
@@ -105,11 +189,11 @@ fn tiers(objects: &[&SegmentView], policy: &CompactionPolicy) -> Vec<CompactionS
 }
 
 /// At least `fan_in` segments; more while together they stay below the target, for many small ones.
-fn batch_size(views: &[&SegmentView], fan_in: usize, target_rows: u64) -> usize {
-    let mut rows = 0;
+fn batch_size(views: &[&SegmentView], fan_in: usize, policy: &CompactionPolicy) -> usize {
+    let mut size = 0;
     let within = views.iter().take_while(|view| {
-        rows += view.live_rows();
-        rows <= target_rows
+        size += policy.size(view);
+        size <= policy.target_rows
     });
     within.count().min(INPUTS_MAX).clamp(fan_in, views.len())
 }

@@ -10,7 +10,7 @@ pub(crate) mod run;
 mod scan;
 mod schema;
 pub(crate) mod size;
-mod stats;
+pub(crate) mod stats;
 mod writer;
 
 pub(crate) use inline::decode_inline;

@@ -224,7 +224,7 @@ fn ends<T: Ord + Copy>(mut values: impl Iterator<Item = T>) -> Option<(T, T)> {
 }
 
 /// Whether `a` stands before `b`; both are of the same column.
-fn less(a: &StatValue, b: &StatValue) -> bool {
+pub(crate) fn less(a: &StatValue, b: &StatValue) -> bool {
     use StatValue::*;
     match (a, b) {
         (Bool(a), Bool(b)) => a < b,

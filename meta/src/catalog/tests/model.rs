@@ -256,7 +256,9 @@ impl Run {
         let known = self.model.entities.get(&(kind, name.clone())).copied();
         if self.random.random_bool(0.3) {
             match (self.fixture.commit(vec![Edit::DeleteEntity { kind, name: name.clone() }]), known) {
-                (Ok(version), Some(_)) => self.change(version, |model| drop(model.entities.remove(&(kind, name)))),
+                (Ok(version), Some(_)) => {
+                    self.change(version, |model| assert!(model.entities.remove(&(kind, name)).is_some()))
+                }
                 (Err(Error::NoEntity { .. }), None) => {}
                 (result, known) => panic!("{result:?} for {known:?}"),
             }
@@ -280,7 +282,7 @@ impl Run {
         match self.fixture.catalog.commit_blocking(changes).map(|done| done.version) {
             Ok(version) => {
                 assert!(holds);
-                self.change(version, |model| drop(model.entities.insert((kind, name), version)));
+                self.change(version, |model| assert_eq!(model.entities.insert((kind, name), version), known));
             }
             Err(Error::EntityExists { .. } | Error::EntityChanged { .. }) => assert!(!holds),
             Err(error) => panic!("{error}"),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::imagined_segment;
+use basalt_meta::{ColumnStats, StatValue};
 use roaring::RoaringBitmap;
 use std::sync::Arc;
 
@@ -20,17 +21,25 @@ fn views(text: &str) -> Vec<SegmentView> {
     text.split_whitespace().enumerate().map(parse).collect()
 }
 
-/// What is proposed: indexes of the inputs, `f` before a fold.
-fn proposed(text: &str, fold_all: bool) -> Vec<String> {
-    let policy = CompactionPolicy {
+/// Segments of `target_rows` rows of twenty bytes.
+fn policy(target_rows: u64) -> CompactionPolicy {
+    CompactionPolicy {
         fold_pieces_max: 3,
         fold_bytes_max: 1000,
         fan_in: 4,
-        target_rows: 10_000,
+        target_rows,
+        target_memory_bytes: target_rows * 20,
+        row_group_rows: target_rows,
+        merge_memory_bytes: u64::MAX,
         deleted_ratio: 0.3,
-    };
+    }
+}
+
+/// What is proposed: indexes of the inputs, `f` before a fold.
+fn proposed(text: &str, fold_all: bool) -> Vec<String> {
+    let policy = policy(10_000);
     let views = views(text);
-    let specs = propose_for(views.iter(), &policy, fold_all);
+    let specs = propose_for(views.iter(), &[], &policy, fold_all);
     let mut seen = HashSet::new();
     for view in specs.iter().flat_map(|spec| &spec.inputs) {
         assert!(seen.insert(view.segment.id), "a segment appears twice for: {text}");
@@ -58,7 +67,7 @@ fn what_is_proposed() {
         ("four of a size are merged", "o100 o100 o100 o100", false, &["0,1,2,3"]),
         ("sizes far apart are not", "o10 o100 o1000 o9000", false, &[]),
         ("not across partitions", "o100@a o100@a o100@b o100@b", false, &[]),
-        ("big ones are left alone", "o10000 o20000 o30000 o10000 o10000", false, &[]),
+        ("full ones are left alone", "o10000 o20000 o5000 o5000 o6000 o5001", false, &[]),
         ("many small ones at once", "o2 o2 o2 o2 o2 o2 o2 o2 o2", false, &["0,1,2,3,4,5,6,7,8"]),
         ("at most about a target", "o4000 o4000 o4000 o4000 o4000", false, &["0,1,2,3"]),
         ("many deletions", "o20000-6000", false, &["0"]),
@@ -80,7 +89,7 @@ fn what_is_proposed() {
 #[test]
 fn what_was_merged_is_not_merged_again() {
     // Loads of equal size, merged until nothing is proposed: every row is rewritten a few times, not once per load.
-    let policy = CompactionPolicy { fan_in: 4, target_rows: 4096, ..CompactionPolicy::default() };
+    let policy = policy(4096);
     let mut segments: Vec<SegmentView> = Vec::new();
     let (mut rewritten, mut next_id) = (0, 0);
     let mut add = |segments: &mut Vec<SegmentView>, rows: u64| {
@@ -90,7 +99,7 @@ fn what_was_merged_is_not_merged_again() {
     for _ in 0..1024 {
         add(&mut segments, 16);
         loop {
-            let specs = propose_for(segments.iter(), &policy, false);
+            let specs = propose_for(segments.iter(), &[], &policy, false);
             let Some(spec) = specs.first() else { break };
             let rows = live_rows(&spec.inputs);
             rewritten += rows;
@@ -102,4 +111,47 @@ fn what_was_merged_is_not_merged_again() {
     assert_eq!(rows, 16 * 1024);
     assert!(segments.len() <= 16, "{} segments are left", segments.len());
     assert!(rewritten <= rows * 5, "{rewritten} rows rewritten for {rows}");
+}
+
+/// Rewriting stops: what a merge wrote is either full or fewer than what it read, also where rows are so wide that no
+/// segment ever reaches the target of rows.
+#[test]
+fn merging_ends_for_wide_rows() {
+    let policy = CompactionPolicy { target_memory_bytes: 1000 * 20, ..policy(10_000) };
+    let mut segments = views("o900 o900 o900 o900 o900 o900 o900 o900 o30 o30 o30 o30");
+    for round in 0.. {
+        assert!(round < 3, "the same rows are rewritten again and again");
+        let specs = propose_for(segments.iter(), &[], &policy, false);
+        let Some(spec) = specs.first() else { break };
+        let rows = live_rows(&spec.inputs);
+        segments.retain(|view| spec.inputs.iter().all(|input| input.segment.id != view.segment.id));
+        // A writer seals at a thousand rows.
+        for piece in (0..rows).step_by(1000) {
+            let mut segment = imagined_segment(100 + u128::from(round * 10 + piece), (rows - piece).min(1000));
+            segment.level = spec.level;
+            segments.push(SegmentView { segment: Arc::new(segment), deleted: None });
+        }
+    }
+    assert_eq!(segments.len(), 9);
+}
+
+#[test]
+fn sorted_segments_on_top_of_each_other_are_merged_within_memory() {
+    let spanning = |id: u128, level: u32, from: i64, to: i64| {
+        let mut segment = imagined_segment(id, 10_000);
+        segment.level = level;
+        let (min, max) = (Some(StatValue::Int(from)), Some(StatValue::Int(to)));
+        segment.stats = vec![ColumnStats { column: ColumnId(1), min, max, nulls: 0, distinct: None, exact: true }];
+        SegmentView { segment: Arc::new(segment), deleted: None }
+    };
+    let mut segments: Vec<SegmentView> = (0..6).map(|id| spanning(id, 0, 0, 100 + id as i64)).collect();
+    segments.extend((6..9).map(|id| spanning(id, 1, 0, 100)));
+    let ids = |policy: &CompactionPolicy| -> Vec<Vec<u128>> {
+        let specs = propose_for(segments.iter(), &[ColumnId(1)], policy, false);
+        specs.iter().map(|spec| spec.inputs.iter().map(|view| view.segment.id.0).collect()).collect()
+    };
+    assert_eq!(ids(&policy(10_000)), [[0, 1, 2, 3, 4, 5]], "three of the next level can wait");
+    // Three inputs fit: a row group is the whole file of 100,000 bytes, a batch most of 200,000.
+    let tight = CompactionPolicy { merge_memory_bytes: 650_000, ..policy(10_000) };
+    assert_eq!(ids(&tight), [[0, 1, 2], [3, 4, 5]]);
 }
