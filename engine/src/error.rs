@@ -1,7 +1,6 @@
 //! What can go wrong, as the caller should understand it. Only `http` knows status codes, and each protocol its own
 //! numbers; they are found from the variant (what happened) or from [`Error::kind`] (what to do about it).
 
-use crate::Access;
 use basalt_meta::EntityKind;
 use std::sync::Arc;
 use thiserror::Error;
@@ -75,8 +74,9 @@ pub enum Error {
     Unsupported { what: String },
     #[error("authentication failed for user `{user}`")]
     Unauthenticated { user: String },
-    #[error("permission denied: user `{user}` needs {access:?}")]
-    PermissionDenied { user: String, access: Access },
+    /// Says what was missing, on what, and for whom.
+    #[error("permission denied: {message}")]
+    PermissionDenied { message: String },
     #[error("write conflict: {message}; nothing was changed, the statement may be tried again")]
     Conflict { message: String },
     #[error("current transaction is aborted, commands ignored until ROLLBACK")]

@@ -4,6 +4,8 @@
 //! [`Session`], and calls one operation: [`Engine::query`] for a statement, [`Engine::load`] for a stream of rows.
 //! No protocol's name or shape appears here, and nothing here knows HTTP.
 
+#[allow(dead_code, unused_imports, reason = "the statements that ask come next")]
+mod access;
 mod config;
 mod engine;
 mod error;

@@ -63,7 +63,10 @@ impl Principal {
             Access::Write => self.role >= Role::Writer,
             Access::Admin => self.role == Role::Admin,
         };
-        if enough { Ok(()) } else { Err(Error::PermissionDenied { user: self.name.clone(), access }) }
+        if enough {
+            return Ok(());
+        }
+        Err(Error::PermissionDenied { message: format!("user `{}` needs {access:?}", self.name) })
     }
 }
 
