@@ -38,6 +38,8 @@ pub struct EngineSettings {
     pub fold_after: Duration,
     /// Idle transactions are rolled back after this.
     pub transaction_idle_max: Duration,
+    /// Whether statements may reach stores other than the server's own (stages with a URL).
+    pub allow_external_locations: bool,
     /// What the SQL function `version()` answers.
     pub version_text: String,
 }
@@ -76,6 +78,7 @@ impl EngineSettings {
             retention: Duration::from_secs(24 * 3600),
             fold_after: Duration::from_secs(30),
             transaction_idle_max: Duration::from_secs(4 * 3600),
+            allow_external_locations: false,
             version_text: concat!("basalt ", env!("CARGO_PKG_VERSION")).into(),
         }
     }

@@ -2,12 +2,13 @@
 
 use crate::{
     ByteStream, EngineSettings, Error, LoadReport, LoadRequest, Principal, QueryHandle, QueryRequest, Result, Session,
+    StageFile, StreamingLoad, StreamingLoaded, copy,
     functions::Functions,
     load, metrics,
     parts::Parts,
     query::{self, Registry},
     runtime::Runtime,
-    session, statement, system,
+    session, stage, statement, system,
     tasks::Supervisor,
 };
 use basalt_meta::{Catalog, CatalogSettings, Clock, SystemClock};
@@ -58,9 +59,11 @@ impl Engine {
             transactions: Default::default(),
             table_locks: Default::default(),
             loads: Default::default(),
+            stages: Default::default(),
             tasks: Supervisor::default(),
         });
         system::create_default_database(&parts).await?;
+        stage::remove_orphans(&parts).await?;
         parts.tasks.start(&parts);
         start_sweeper(&parts);
         Ok(Self { parts })
@@ -125,6 +128,38 @@ impl Engine {
     /// Loads a stream of rows into a table, all or none, once per label.
     pub async fn load(&self, request: LoadRequest, body: ByteStream) -> Result<LoadReport> {
         load::run(&self.parts, request, body).await
+    }
+
+    /// Writes a file into a stage (`~` is the user's own), in the place of one of the same path. Durable before it is
+    /// visible.
+    pub async fn put_stage_file(
+        &self,
+        session: &Session,
+        stage: &str,
+        path: &str,
+        body: ByteStream,
+    ) -> Result<StageFile> {
+        stage::put(&self.parts, session, stage, path, body).await
+    }
+
+    /// A file of a stage, and its bytes.
+    pub async fn get_stage_file(&self, session: &Session, stage: &str, path: &str) -> Result<(StageFile, ByteStream)> {
+        stage::get(&self.parts, session, stage, path).await
+    }
+
+    /// Files of a stage whose paths begin with `prefix`.
+    pub async fn list_stage(&self, session: &Session, stage: &str, prefix: &str) -> Result<Vec<StageFile>> {
+        stage::list(&self.parts, session, stage, prefix).await
+    }
+
+    /// Removes files of a stage; returns how many there were.
+    pub async fn remove_stage_files(&self, session: &Session, stage: &str, paths: &[String]) -> Result<usize> {
+        stage::remove(&self.parts, session, stage, paths).await
+    }
+
+    /// Runs `INSERT INTO t [(columns)] [VALUES (?, …)] FROM @placeholder FILE_FORMAT = (…)` over a stream of bytes.
+    pub async fn streaming_load(&self, request: StreamingLoad, body: ByteStream) -> Result<StreamingLoaded> {
+        copy::streaming_load(&self.parts, request, body).await
     }
 
     /// The log of bad rows of a recent load: one line per row.

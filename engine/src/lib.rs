@@ -7,6 +7,7 @@
 #[allow(dead_code, unused_imports, reason = "the statements that ask come next")]
 mod access;
 mod config;
+mod copy;
 mod engine;
 mod error;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod query;
 mod runtime;
 mod session;
 mod sql;
+mod stage;
 mod statement;
 mod system;
 mod table;
@@ -31,12 +33,16 @@ mod write;
 pub use basalt_meta::{CRASH_POINT_VARIABLE, Clock, EntityKind, SystemClock};
 pub use basalt_storage::Compression as StorageCompression;
 pub use config::EngineSettings;
+pub use copy::{StreamingLoad, StreamingLoaded};
 pub use engine::Engine;
 pub use error::{Error, ErrorKind};
 pub use load::{ByteStream, ColumnMapping, CsvOptions, JsonOptions, LoadFormat, LoadOutcome, LoadReport, LoadRequest};
 pub use principal::{Access, Principal, Role, Users};
-pub use query::{CloseReason, Parameters, Progress, QueryHandle, QueryRequest, QueryState, QueryStats, ResultPage};
+pub use query::{
+    CloseReason, Parameters, Progress, QueryHandle, QueryRequest, QueryState, QueryStats, ResultPage, StageAttachment,
+};
 pub use session::{Session, SessionEffect, SettingChange, TransactionId, TransactionState};
+pub use stage::{PresignMethod, PresignRequest, PresignedUrl, Presigner, StageFile};
 
 /// Result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -26,5 +26,7 @@ pub(crate) struct Parts {
     pub table_locks: TableLocks,
     /// Running loads by label, and logs of rejected rows.
     pub loads: crate::load::Loads,
+    /// Objects of stage files that are read now or to be removed.
+    pub stages: crate::stage::StageStore,
     pub tasks: crate::tasks::Supervisor,
 }

@@ -84,6 +84,8 @@ settings! {
     retention_secs: Option<u64> = None;
     fold_after_secs: Option<u64> = None;
     transaction_idle_max_secs: Option<u64> = None;
+    /// Whether statements may reach stores other than the server's own (stages with a URL).
+    allow_external_stages: bool = false;
     /// Directory or URL (`s3://…`, `gs://…`, `az://…`) of segments.
     storage_location: Option<String> = None;
     /// `name=value` options of the object store, by comma or as a list.
@@ -207,6 +209,7 @@ impl Config {
         put(&mut settings.retention, secs(self.retention_secs));
         put(&mut settings.fold_after, secs(self.fold_after_secs));
         put(&mut settings.transaction_idle_max, secs(self.transaction_idle_max_secs));
+        settings.allow_external_locations = self.allow_external_stages;
         self.storage(&mut settings)?;
         Ok(settings)
     }

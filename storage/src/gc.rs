@@ -76,7 +76,7 @@ impl Storage {
         let (catalog, store) = (&self.parts().catalog, &self.parts().store);
         let epoch = catalog.epoch();
         let mut scan = OrphanScan::default();
-        for path in store.list_before(epoch).await? {
+        for path in store.list_before("", epoch).await? {
             let is_ours = paths::parse_segment_path(&path).is_some_and(|(written, _)| written < epoch);
             if !is_ours {
                 tracing::warn!(path, "unknown file among segments was left alone");
@@ -88,7 +88,7 @@ impl Storage {
             }
         }
         store.delete(scan.removed.clone()).await?;
-        store.remove_empty_directories(epoch)?;
+        store.remove_empty_directories("", epoch)?;
         if !scan.removed.is_empty() {
             tracing::info!(segments = scan.removed.len(), kept = scan.kept, "orphans removed");
         }

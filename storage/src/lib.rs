@@ -8,6 +8,7 @@
 mod cache;
 mod compact;
 mod error;
+mod files;
 mod gc;
 mod metrics;
 mod paths;
@@ -20,6 +21,7 @@ mod testing;
 
 pub use compact::{CompactionPolicy, CompactionSpec, propose};
 pub use error::Error;
+pub use files::{FileStore, FileWriter, RemoteFile};
 pub use gc::{Collected, OrphanScan};
 pub use segment::{RowPositions, SegmentReader, TableWriter, Written, is_storable, table_schema};
 pub use settings::{Compression, StorageSettings};

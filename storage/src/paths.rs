@@ -1,4 +1,5 @@
-//! The object layout, both directions: `<epoch>/<hh>/<32 hex>.parquet`.
+//! The object layout, both directions: segments are `<epoch>/<hh>/<32 hex>.parquet`, files of users
+//! `files/<epoch>/<hh>/<32 hex>`.
 //!
 //! `epoch` is the number of the process life that wrote the object (leftovers of dead epochs may be orphans), `hh` the
 //! first two hex digits of the segment's id (so that no directory gets huge). Names are made here and nowhere else:
@@ -22,6 +23,24 @@ pub(crate) fn parse_segment_path(path: &str) -> Option<(u64, SegmentId)> {
     let id = SegmentId(u128::from_str_radix(digits, 16).ok()?);
     let epoch = parse_epoch(epoch)?;
     (segment_path(epoch, id) == path).then_some((epoch, id))
+}
+
+/// Directory of the files that users put here; not an epoch's, so that no scan for segments looks into it.
+pub(crate) const FILES: &str = "files";
+
+/// A path never used before for a user's file.
+pub(crate) fn fresh_file_path(epoch: u64) -> String {
+    let name = format!("{:032x}", rand::random::<u128>());
+    format!("{FILES}/{epoch}/{}/{name}", &name[..2])
+}
+
+/// The epoch that wrote a user's file; `None` when the path is not one of ours, down to the last character.
+pub(crate) fn parse_file_path(path: &str) -> Option<u64> {
+    let mut parts = path.strip_prefix(FILES)?.strip_prefix('/')?.split('/');
+    let (epoch, directory, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let ours = parts.next().is_none() && name.len() == 32 && digits && directory == &name[..2];
+    parse_epoch(epoch).filter(|_| ours)
 }
 
 /// The epoch a directory of the data root belongs to.
@@ -70,6 +89,15 @@ mod tests {
             let expected = format!("1/{directory:02x}/");
             prop_assert!(path.starts_with(&expected), "{}", path);
         }
+    }
+
+    #[test]
+    fn files_of_users_are_told_from_segments() {
+        let path = fresh_file_path(7);
+        assert_eq!(parse_file_path(&path), Some(7));
+        assert_eq!(parse_segment_path(&path), None);
+        assert_eq!(parse_file_path(&segment_path(7, SegmentId(1))), None);
+        assert_eq!(parse_file_path("files/7/../x"), None);
     }
 
     #[test]

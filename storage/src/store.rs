@@ -4,9 +4,9 @@
 //! and no lock. [`NewObject`] is the only way to create one: until [`UnpublishedObject::keep`] is called, dropping it removes
 //! the object again. What is *in* an object, and whether anything refers to it, is not known here.
 
-mod local;
+pub(crate) mod local;
 mod read_only;
-mod remote;
+pub(crate) mod remote;
 
 use crate::{Error, Result};
 use bytes::Bytes;
@@ -79,14 +79,14 @@ impl Store {
         }
     }
 
-    /// Paths of all objects that epochs before `epoch` left behind, whoever made them.
-    pub(crate) async fn list_before(self: &Arc<Self>, epoch: u64) -> Result<Vec<String>> {
+    /// Paths of all objects below `under` that epochs before `epoch` left behind, whoever made them.
+    pub(crate) async fn list_before(self: &Arc<Self>, under: &'static str, epoch: u64) -> Result<Vec<String>> {
         match &**self {
-            Self::Remote(store) => store.list_before(epoch).await,
+            Self::Remote(store) => store.list_before(under, epoch).await,
             Self::Local(_) => {
                 let store = Arc::clone(self);
                 let listing = tokio::task::spawn_blocking(move || match &*store {
-                    Self::Local(local) => local.list_before(epoch),
+                    Self::Local(local) => local.list_before(under, epoch),
                     Self::Remote(_) => Ok(Vec::new()),
                 });
                 listing.await.map_err(|_| Error::Cancelled)?
@@ -95,9 +95,9 @@ impl Store {
     }
 
     /// Removes directories of epochs before `epoch` that have become empty.
-    pub(crate) fn remove_empty_directories(&self, epoch: u64) -> Result<()> {
+    pub(crate) fn remove_empty_directories(&self, under: &str, epoch: u64) -> Result<()> {
         match self {
-            Self::Local(store) => store.remove_empty_directories(epoch),
+            Self::Local(store) => store.remove_empty_directories(under, epoch),
             Self::Remote(_) => Ok(()),
         }
     }

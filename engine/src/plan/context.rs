@@ -48,6 +48,11 @@ pub(crate) struct StatementContext {
     pub cancel: CancellationToken,
     pub counters: Arc<Counters>,
     pub parameters: Option<crate::Parameters>,
+    /// The rows of an INSERT without rows.
+    pub attachment: Option<crate::StageAttachment>,
+    pub presigner: Option<crate::Presigner>,
+    /// Idempotency key of a statement that writes.
+    pub label: Option<String>,
 }
 
 /// A table a statement named.

@@ -17,5 +17,5 @@ pub(crate) use counters::Counters;
 pub use handle::{CloseReason, Progress, QueryHandle, QueryState, QueryStats};
 pub use pages::ResultPage;
 pub(crate) use registry::{QuerySummary, Registry};
-pub use request::{Parameters, QueryRequest};
+pub use request::{Parameters, QueryRequest, StageAttachment};
 pub(crate) use run::{open_context, start};

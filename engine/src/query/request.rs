@@ -1,7 +1,7 @@
 //! What a caller asks for.
 
-use crate::Session;
-use std::time::Duration;
+use crate::{Presigner, Session};
+use std::{collections::BTreeMap, time::Duration};
 
 /// One statement and the context it runs in.
 #[derive(Debug, Clone)]
@@ -20,6 +20,21 @@ pub struct QueryRequest {
     pub buffer_rows: usize,
     /// How long an untouched result is kept; `None` = the engine's setting.
     pub result_timeout: Option<Duration>,
+    /// The rows of an `INSERT INTO t VALUES` without rows: a file that was put into a stage before.
+    pub stage_attachment: Option<StageAttachment>,
+    /// Makes the URLs of PRESIGN statements; without it they are refused.
+    pub presigner: Option<Presigner>,
+    /// Idempotency key of a statement that writes: a second one with it changes nothing.
+    pub label: Option<String>,
+}
+
+/// A staged file as the rows of a statement.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StageAttachment {
+    /// `@stage/path`.
+    pub location: String,
+    pub file_format_options: BTreeMap<String, String>,
+    pub copy_options: BTreeMap<String, String>,
 }
 
 /// Values for placeholders.
@@ -43,6 +58,9 @@ impl QueryRequest {
             page_bytes: 4 << 20,
             buffer_rows: 5_000_000,
             result_timeout: None,
+            stage_attachment: None,
+            presigner: None,
+            label: None,
         }
     }
 }

@@ -152,11 +152,14 @@ fn time_limit(parts: &Parts, settings: &Settings) -> (Duration, &'static str) {
 }
 
 async fn run(parts: &Arc<Parts>, shared: &Arc<Shared>, request: QueryRequest, settings: Settings) -> Result<()> {
-    let QueryRequest { sql, session, parameters, .. } = request;
+    let QueryRequest { sql, session, parameters, stage_attachment, presigner, label, .. } = request;
     let mut context = context(parts, session, settings, shared.counters.clone());
     context.query_id = shared.key.id.clone();
     context.cancel = shared.cancel.clone();
     context.parameters = parameters;
+    context.attachment = stage_attachment;
+    context.presigner = presigner;
+    context.label = label;
     let statement = sql::parse(&sql, context.sql_limits())?;
     let (outcome, effect) = match statement::execute(&mut context, statement).await {
         Ok(done) => done,
@@ -211,6 +214,9 @@ fn context(parts: &Arc<Parts>, session: Session, settings: Settings, counters: A
         cancel: CancellationToken::new(),
         counters,
         parameters: None,
+        attachment: None,
+        presigner: None,
+        label: None,
     }
 }
 

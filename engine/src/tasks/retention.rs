@@ -19,11 +19,12 @@ pub(super) async fn garbage_round(parts: Arc<Parts>) -> Result<()> {
     if collected.segments > 0 {
         tracing::info!(segments = collected.segments, size_bytes = collected.bytes, "garbage removed");
     }
-    Ok(())
+    crate::stage::collect_removed(&parts).await
 }
 
 /// Removes files of earlier processes that no record refers to.
 pub(super) async fn orphan_round(parts: Arc<Parts>) -> Result<()> {
+    crate::stage::remove_orphans(&parts).await?;
     let scan = parts.storage.remove_orphans().await?;
     if !scan.removed.is_empty() {
         tracing::info!(files = scan.removed.len(), "orphans removed");

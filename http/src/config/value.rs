@@ -46,6 +46,17 @@ impl FromSetting for usize {
     }
 }
 
+impl FromSetting for bool {
+    fn from_setting(value: &Value) -> Result<Self, String> {
+        match value {
+            Value::Toml(toml::Value::Boolean(value)) => Ok(*value),
+            Value::Text(text) if matches!(text.trim(), "true" | "1" | "on") => Ok(true),
+            Value::Text(text) if matches!(text.trim(), "false" | "0" | "off") => Ok(false),
+            _ => Err("expected true or false".into()),
+        }
+    }
+}
+
 impl FromSetting for String {
     fn from_setting(value: &Value) -> Result<Self, String> {
         value.as_text().map(str::to_string).ok_or_else(|| "expected a text".into())

@@ -112,28 +112,32 @@ impl LocalStore {
         tolerate_missing(std::fs::remove_file(self.root.join(path)))
     }
 
-    pub(crate) fn list_before(&self, epoch: u64) -> Result<Vec<String>> {
+    pub(crate) fn list_before(&self, under: &str, epoch: u64) -> Result<Vec<String>> {
         let mut paths = Vec::new();
-        for directory in self.epoch_directories_before(epoch)? {
+        for directory in self.epoch_directories_before(under, epoch)? {
             list_files(&self.root, &directory, &mut paths)?;
         }
         Ok(paths)
     }
 
-    fn epoch_directories_before(&self, epoch: u64) -> Result<Vec<PathBuf>> {
+    fn epoch_directories_before(&self, under: &str, epoch: u64) -> Result<Vec<PathBuf>> {
         let mut directories = Vec::new();
-        for entry in std::fs::read_dir(&self.root)? {
+        let entries = match std::fs::read_dir(self.root.join(under)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(directories),
+            other => other?,
+        };
+        for entry in entries {
             let name = entry?.file_name();
             let old = name.to_str().and_then(paths::parse_epoch).is_some_and(|e| e < epoch);
             if old {
-                directories.push(PathBuf::from(name));
+                directories.push(Path::new(under).join(name));
             }
         }
         Ok(directories)
     }
 
-    pub(crate) fn remove_empty_directories(&self, epoch: u64) -> Result<()> {
-        for directory in self.epoch_directories_before(epoch)? {
+    pub(crate) fn remove_empty_directories(&self, under: &str, epoch: u64) -> Result<()> {
+        for directory in self.epoch_directories_before(under, epoch)? {
             let directory = self.root.join(directory);
             for entry in std::fs::read_dir(&directory)? {
                 remove_if_empty(&entry?.path())?;

@@ -1,0 +1,29 @@
+//! Stages: places where files wait to be loaded, queried in place or fetched. A stage is either ours (files are objects
+//! in the server's store, listed in the catalogue) or names a store of the user's. What SQL says about stages is in
+//! `statement/stage`, how rows are made of files in `copy`.
+
+mod connect;
+mod files;
+mod location;
+mod model;
+mod presign;
+mod registry;
+
+#[allow(unused_imports)]
+pub(crate) use connect::{connection_options, is_external, open_external};
+#[allow(unused_imports)]
+pub(crate) use files::{
+    Found, Opened, Pinned, StageStore, StoredFile, collect_removed, get, list, list_found, put, put_edits,
+    removal_edits, remove, remove_orphans,
+};
+#[allow(unused_imports)]
+pub(crate) use location::{Location, check_path};
+pub use model::StageFile;
+#[allow(unused_imports)]
+pub(crate) use model::{ConnectionRecord, FileFormatRecord, StageRecord, decode, encode};
+pub use presign::{PresignMethod, PresignRequest, PresignedUrl, Presigner};
+#[allow(unused_imports)]
+pub(crate) use registry::{Stage, entity, find_connection, find_format, find_stage, stage_key};
+
+#[cfg(test)]
+mod tests;
