@@ -12,8 +12,21 @@
 //! | INTERVAL | Interval(MonthDayNano) |
 //! | VECTOR(n) | FixedSizeList of Float32 |
 //! | ARRAY, MAP, TUPLE | List, Map, Struct; fields without a name are called `1`, `2`… |
+//!
+//! The files below turn the text of each into its value and back; arrays of values are `functions/cast`'s business.
 
-use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit};
+pub mod bitmap;
+pub mod geometry;
+pub mod interval;
+pub mod timestamp_tz;
+pub mod variant;
+pub mod vector;
+mod wkb;
+
+use arrow::{
+    array::{Array, ArrayRef, AsArray, BinaryArray, StructArray},
+    datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit},
+};
 use std::sync::Arc;
 
 pub const BITMAP: &str = "$bitmap";
@@ -72,6 +85,34 @@ impl Special {
             }
         }
     }
+}
+
+/// A column of BITMAP, GEOMETRY or GEOGRAPHY from the bytes of its values.
+pub fn from_bytes(special: Special, values: BinaryArray) -> ArrayRef {
+    let DataType::Struct(fields) = special.arrow() else {
+        return Arc::new(values);
+    };
+    let nulls = values.nulls().cloned();
+    Arc::new(StructArray::new(fields, vec![Arc::new(values)], nulls))
+}
+
+/// The bytes of the values of a column of BITMAP, GEOMETRY or GEOGRAPHY; NULL where the value is.
+pub fn to_bytes(array: &dyn Array) -> Option<BinaryArray> {
+    let tuple = array.as_struct_opt()?;
+    let bytes = tuple.columns().first()?.as_binary_opt::<i32>()?;
+    let (offsets, values, _) = bytes.clone().into_parts();
+    Some(BinaryArray::new(offsets, values, tuple.nulls().cloned()))
+}
+
+/// A text as an error shows it: short.
+pub(crate) fn shown(text: &str) -> String {
+    let short: String = text.chars().take(64).collect();
+    if short.len() < text.len() { format!("{short}…") } else { short }
+}
+
+/// The error of a text that is no value of a type.
+pub(crate) fn not_a(name: &str, text: &str) -> crate::Error {
+    crate::Error::Evaluation { message: format!("cannot convert '{}' to {name}", shown(text)) }
 }
 
 fn bytes_named(name: &str) -> DataType {

@@ -23,7 +23,10 @@ pub use compact::{CompactionPolicy, CompactionSpec, propose};
 pub use error::Error;
 pub use files::{FileStore, FileWriter, RemoteFile};
 pub use gc::{Collected, OrphanScan};
-pub use segment::{RowPositions, SegmentReader, TableWriter, Written, is_storable, table_schema};
+pub use segment::{
+    RowPositions, SegmentReader, TableWriter, Written, file_type, from_file, is_changed_in_files, is_storable,
+    table_schema,
+};
 pub use settings::{Compression, StorageSettings};
 pub use storage::{Inline, Storage};
 

@@ -1,14 +1,19 @@
 //! SQL type names and Arrow types, both ways.
 
-use crate::{Error, Result};
-use arrow::datatypes::{DataType, Field, IntervalUnit, TimeUnit};
+use crate::{Error, Result, sql, types::Special};
+use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use datafusion::{
     arrow::datatypes::FieldRef,
     common::Result as PlanResult,
     logical_expr::planner::TypePlanner,
-    sql::sqlparser::ast::{self, ArrayElemTypeDef, ExactNumberInfo},
+    sql::sqlparser::ast::{self, ArrayElemTypeDef, ExactNumberInfo, ObjectNamePart},
 };
 use std::sync::Arc;
+
+/// Precision and scale of a DECIMAL that says neither.
+const DECIMAL_DEFAULT: (u64, i64) = (18, 3);
+/// Numbers in a vector, at most.
+const VECTOR_LENGTH_MAX: usize = 4096;
 
 /// The Arrow type of a SQL type name.
 pub(crate) fn arrow_type(sql: &ast::DataType) -> Result<DataType> {
@@ -27,10 +32,8 @@ pub(crate) fn arrow_type(sql: &ast::DataType) -> Result<DataType> {
         | Sql::IntegerUnsigned(_)
         | Sql::Int4Unsigned(_)
         | Sql::MediumIntUnsigned(_)
-        | Sql::Unsigned
-        | Sql::UnsignedInteger
         | Sql::UInt32 => DataType::UInt32,
-        Sql::BigIntUnsigned(_) | Sql::UBigInt | Sql::UInt64 => DataType::UInt64,
+        Sql::BigIntUnsigned(_) | Sql::UBigInt | Sql::UInt64 | Sql::Unsigned | Sql::UnsignedInteger => DataType::UInt64,
         Sql::Signed | Sql::SignedInteger => DataType::Int64,
         Sql::Float(_) | Sql::Real | Sql::Float4 | Sql::Float32 => DataType::Float32,
         Sql::Double(_) | Sql::DoublePrecision | Sql::Float8 | Sql::Float64 => DataType::Float64,
@@ -46,17 +49,34 @@ pub(crate) fn arrow_type(sql: &ast::DataType) -> Result<DataType> {
         | Sql::MediumText
         | Sql::LongText
         | Sql::String(_) => DataType::Utf8View,
-        Sql::Binary(_) | Sql::Varbinary(_) | Sql::Blob(_) | Sql::Bytea | Sql::Bytes(_) => DataType::Binary,
+        Sql::Binary(_)
+        | Sql::Varbinary(_)
+        | Sql::Blob(_)
+        | Sql::TinyBlob
+        | Sql::MediumBlob
+        | Sql::LongBlob
+        | Sql::Bytea
+        | Sql::Bytes(_) => DataType::Binary,
         Sql::Date | Sql::Date32 => DataType::Date32,
         Sql::Timestamp(precision, zone) => timestamp(*precision, zone),
         Sql::Datetime(precision) => timestamp(*precision, &ast::TimezoneInfo::None),
         Sql::TimestampNtz(precision) => timestamp(*precision, &ast::TimezoneInfo::None),
         Sql::Time(_, _) => DataType::Time64(TimeUnit::Microsecond),
-        Sql::Interval { .. } => DataType::Interval(IntervalUnit::MonthDayNano),
+        Sql::Interval { .. } => Special::Interval.arrow(),
+        Sql::JSON | Sql::JSONB => Special::Variant.arrow(),
+        Sql::GeometricType(_) => return Err(Error::Unsupported { what: format!("type {sql}") }),
         Sql::Array(ArrayElemTypeDef::AngleBracket(inner))
         | Sql::Array(ArrayElemTypeDef::Parenthesis(inner))
         | Sql::Array(ArrayElemTypeDef::SquareBracket(inner, _)) => {
             DataType::List(Arc::new(Field::new_list_field(arrow_type(inner)?, true)))
+        }
+        Sql::Map(key, value) => map_type(arrow_type(key)?, arrow_type(value)?),
+        Sql::Tuple(fields) => {
+            let fields = fields.iter().enumerate().map(|(n, field)| {
+                let name = field.field_name.as_ref().map_or_else(|| (n + 1).to_string(), sql::ident_name);
+                Ok(Field::new(name, arrow_type(&field.field_type)?, true))
+            });
+            DataType::Struct(fields.collect::<Result<Vec<_>>>()?.into())
         }
         Sql::Nullable(inner) => arrow_type(inner)?,
         Sql::Custom(name, arguments) => custom(sql, name, arguments)?,
@@ -64,12 +84,32 @@ pub(crate) fn arrow_type(sql: &ast::DataType) -> Result<DataType> {
     })
 }
 
+/// MAP(key, value).
+pub(crate) fn map_type(key: DataType, value: DataType) -> DataType {
+    let entries = Fields::from(vec![Field::new("key", key, false), Field::new("value", value, true)]);
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
+}
+
 fn custom(sql: &ast::DataType, name: &ast::ObjectName, arguments: &[String]) -> Result<DataType> {
     let unsupported = || Error::Unsupported { what: format!("type {sql}") };
+    // Types within types come from inside expressions as one quoted word.
+    if let [ObjectNamePart::Identifier(text)] = name.0.as_slice()
+        && text.quote_style.is_some()
+        && arguments.is_empty()
+    {
+        return arrow_type(&crate::sql::parse_type(&text.value)?);
+    }
+    let name = name.to_string().to_lowercase();
+    if name == "vector" {
+        let [length] = arguments else { return Err(unsupported()) };
+        let length = length.parse().ok().filter(|n| (1..=VECTOR_LENGTH_MAX).contains(n));
+        let message = format!("{sql}: a vector has 1 to {VECTOR_LENGTH_MAX} numbers");
+        return Ok(Special::Vector(length.ok_or(Error::InvalidArgument { message })?).arrow());
+    }
     if !arguments.is_empty() {
         return Err(unsupported());
     }
-    Ok(match name.to_string().to_lowercase().as_str() {
+    Ok(match name.as_str() {
         "int8" => DataType::Int8,
         "int16" => DataType::Int16,
         "int32" => DataType::Int32,
@@ -82,39 +122,63 @@ fn custom(sql: &ast::DataType, name: &ast::ObjectName, arguments: &[String]) -> 
         "float64" => DataType::Float64,
         "string" => DataType::Utf8View,
         "datetime" => timestamp(None, &ast::TimezoneInfo::None),
-        "timestamp_tz" => timestamp(None, &ast::TimezoneInfo::Tz),
+        "timestamp_tz" => Special::TimestampTz.arrow(),
+        "variant" => Special::Variant.arrow(),
+        "bitmap" => Special::Bitmap.arrow(),
+        "geometry" => Special::Geometry.arrow(),
+        "geography" => Special::Geography.arrow(),
+        "interval" => Special::Interval.arrow(),
         _ => return Err(unsupported()),
     })
 }
 
 fn timestamp(precision: Option<u64>, zone: &ast::TimezoneInfo) -> DataType {
+    if matches!(zone, ast::TimezoneInfo::Tz | ast::TimezoneInfo::WithTimeZone) {
+        return Special::TimestampTz.arrow();
+    }
     let unit = match precision {
         Some(0) => TimeUnit::Second,
         Some(1..=3) => TimeUnit::Millisecond,
         Some(7..) => TimeUnit::Nanosecond,
         _ => TimeUnit::Microsecond,
     };
-    let zoned = matches!(zone, ast::TimezoneInfo::Tz | ast::TimezoneInfo::WithTimeZone);
-    DataType::Timestamp(unit, zoned.then(|| "UTC".into()))
+    DataType::Timestamp(unit, None)
 }
 
 fn decimal(sql: &ast::DataType, info: &ExactNumberInfo) -> Result<DataType> {
     let (precision, scale) = match info {
-        ExactNumberInfo::None => (38, 10),
+        ExactNumberInfo::None => DECIMAL_DEFAULT,
         ExactNumberInfo::Precision(precision) => (*precision, 0),
         ExactNumberInfo::PrecisionAndScale(precision, scale) => (*precision, *scale),
     };
-    let fits = (1..=76).contains(&precision) && scale >= 0 && u64::try_from(scale).is_ok_and(|s| s <= precision);
-    if !fits {
+    decimal_type(precision, scale).ok_or_else(|| {
         let message = format!("{sql}: precision is 1 to 76, and scale at most the precision");
-        return Err(Error::InvalidArgument { message });
-    }
+        Error::InvalidArgument { message }
+    })
+}
+
+/// DECIMAL(precision, scale), if there is one.
+pub(crate) fn decimal_type(precision: u64, scale: i64) -> Option<DataType> {
+    let fits = (1..=76).contains(&precision) && scale >= 0 && u64::try_from(scale).is_ok_and(|s| s <= precision);
     let (precision, scale) = (precision as u8, scale as i8);
-    Ok(if precision <= 38 { DataType::Decimal128(precision, scale) } else { DataType::Decimal256(precision, scale) })
+    fits.then(|| {
+        if precision <= 38 { DataType::Decimal128(precision, scale) } else { DataType::Decimal256(precision, scale) }
+    })
 }
 
 /// The SQL name of an Arrow type: the form SHOW CREATE TABLE and DESC print.
 pub(crate) fn sql_type(arrow: &DataType) -> String {
+    if let Some(special) = Special::of(arrow) {
+        return match special {
+            Special::Variant => "VARIANT".into(),
+            Special::Bitmap => "BITMAP".into(),
+            Special::Geometry => "GEOMETRY".into(),
+            Special::Geography => "GEOGRAPHY".into(),
+            Special::TimestampTz => "TIMESTAMP_TZ".into(),
+            Special::Interval => "INTERVAL".into(),
+            Special::Vector(length) => format!("VECTOR({length})"),
+        };
+    }
     match arrow {
         DataType::Boolean => "BOOLEAN".into(),
         DataType::Int8 => "TINYINT".into(),
@@ -136,34 +200,39 @@ pub(crate) fn sql_type(arrow: &DataType) -> String {
             "BINARY".into()
         }
         DataType::Date32 | DataType::Date64 => "DATE".into(),
-        DataType::Timestamp(unit, zone) => {
-            let name = if zone.is_some() { "TIMESTAMP WITH TIME ZONE" } else { "TIMESTAMP" };
-            match unit {
-                TimeUnit::Microsecond => name.into(),
-                TimeUnit::Second => name.replacen("TIMESTAMP", "TIMESTAMP(0)", 1),
-                TimeUnit::Millisecond => name.replacen("TIMESTAMP", "TIMESTAMP(3)", 1),
-                TimeUnit::Nanosecond => name.replacen("TIMESTAMP", "TIMESTAMP(9)", 1),
-            }
-        }
+        DataType::Timestamp(_, Some(_)) => "TIMESTAMP".into(),
+        DataType::Timestamp(unit, None) => match unit {
+            TimeUnit::Microsecond => "TIMESTAMP".into(),
+            TimeUnit::Second => "TIMESTAMP(0)".into(),
+            TimeUnit::Millisecond => "TIMESTAMP(3)".into(),
+            TimeUnit::Nanosecond => "TIMESTAMP(9)".into(),
+        },
         DataType::Time32(_) | DataType::Time64(_) => "TIME".into(),
         DataType::Interval(_) | DataType::Duration(_) => "INTERVAL".into(),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            format!("ARRAY({})", sql_type(item.data_type()))
-        }
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => match item.data_type() {
+            DataType::Null => "ARRAY(NOTHING)".into(),
+            _ => format!("ARRAY({})", inner_type(item)),
+        },
         DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) if fields.len() == 2 => {
-                format!("MAP({}, {})", sql_type(fields[0].data_type()), sql_type(fields[1].data_type()))
+            DataType::Struct(fields) if fields.len() == 2 && *fields[0].data_type() != DataType::Null => {
+                format!("MAP({}, {})", sql_type(fields[0].data_type()), inner_type(&fields[1]))
             }
-            _ => "MAP".into(),
+            _ => "MAP(NOTHING)".into(),
         },
         DataType::Struct(fields) => {
-            let fields: Vec<_> = fields.iter().map(|f| format!("{} {}", f.name(), sql_type(f.data_type()))).collect();
+            let fields: Vec<_> = fields.iter().map(|f| format!("{} {}", f.name(), inner_type(f))).collect();
             format!("TUPLE({})", fields.join(", "))
         }
         DataType::Dictionary(_, value) => sql_type(value),
         DataType::Null => "NULL".into(),
         other => other.to_string(),
     }
+}
+
+/// A type inside another one, with `NULL` behind it where one may be.
+fn inner_type(field: &Field) -> String {
+    let name = sql_type(field.data_type());
+    if field.is_nullable() && *field.data_type() != DataType::Null { format!("{name} NULL") } else { name }
 }
 
 /// Lets CAST and `::` in queries mean the same types as in CREATE TABLE.
@@ -202,9 +271,21 @@ mod tests {
             "TIMESTAMP",
             "TIMESTAMP(0)",
             "TIMESTAMP(9)",
+            "TIMESTAMP_TZ",
+            "INTERVAL",
+            "VARIANT",
+            "BITMAP",
+            "GEOMETRY",
+            "GEOGRAPHY",
+            "VECTOR(3)",
+            "ARRAY(INT NULL)",
+            "ARRAY(ARRAY(VARIANT NULL) NULL)",
+            "MAP(VARCHAR, BIGINT UNSIGNED NULL)",
+            "TUPLE(1 INT NULL, 2 VARCHAR NULL)",
+            "TUPLE(a INT NULL, b ARRAY(BITMAP NULL) NULL)",
         ];
         for name in names {
-            let parsed = Parser::new(&GenericDialect {}).try_with_sql(name).unwrap().parse_data_type().unwrap();
+            let parsed = sql::parse_type(name).unwrap();
             assert_eq!(sql_type(&arrow_type(&parsed).unwrap()), name);
         }
     }

@@ -22,6 +22,7 @@ mod values;
 pub(crate) use limits::SqlLimits;
 pub(crate) use names::{ident_name, last_name, matches_name, name_parts};
 pub(crate) use statement::*;
+pub(crate) use types::parse_type;
 pub(crate) use values::{Literal, LiteralRows};
 
 use crate::{Error, Result};
@@ -81,8 +82,8 @@ fn tokens_of(sql: &str, limits: SqlLimits) -> Result<(Vec<TokenWithSpan>, Shape)
 
 fn grammar(sql: &str, tokens: Vec<TokenWithSpan>, limits: SqlLimits) -> Grammar<'_> {
     // `measure` has bounded the depth; the library's own counter moves several steps per level.
-    let parser =
-        Parser::new(&BasaltDialect).with_recursion_limit(limits.depth * 8 + 64).with_tokens_with_locations(tokens);
+    let parser = Parser::new(&BasaltDialect).with_recursion_limit(limits.depth * 8 + 64);
+    let parser = parser.with_tokens_with_locations(types::fold_types(tokens));
     Grammar::new(parser, sql)
 }
 

@@ -9,7 +9,7 @@ use crate::{
     plan::{StatementContext, arrow_type, sql_type},
     sql::{ColumnDefinition, ident_name, matches_name},
 };
-use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use basalt_meta::{Column, ColumnId, Table};
 use basalt_storage::is_storable;
 use datafusion::sql::sqlparser::ast::{self, Ident};
@@ -49,34 +49,9 @@ pub(super) fn physical_name(id: ColumnId) -> String {
 
 /// The type of a column that a statement names.
 pub(super) fn column_type(sql: &ast::DataType) -> Result<DataType> {
-    let data_type = any_type(sql)?;
+    let data_type = arrow_type(sql)?;
     storable(&data_type)?;
     Ok(data_type)
-}
-
-fn any_type(sql: &ast::DataType) -> Result<DataType> {
-    use ast::{ArrayElemTypeDef as Element, DataType as Sql};
-    Ok(match sql {
-        Sql::Nullable(inner) => any_type(inner)?,
-        Sql::Array(Element::Parenthesis(item) | Element::AngleBracket(item) | Element::SquareBracket(item, _)) => {
-            DataType::List(Arc::new(Field::new_list_field(any_type(item)?, true)))
-        }
-        Sql::Map(key, value) => {
-            let entries = Fields::from(vec![
-                Field::new("key", any_type(key)?, false),
-                Field::new("value", any_type(value)?, true),
-            ]);
-            DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
-        }
-        Sql::Tuple(fields) => {
-            let fields = fields.iter().enumerate().map(|(n, field)| {
-                let name = field.field_name.as_ref().map_or_else(|| (n + 1).to_string(), ident_name);
-                Ok(Field::new(name, any_type(&field.field_type)?, true))
-            });
-            DataType::Struct(fields.collect::<Result<Vec<_>>>()?.into())
-        }
-        plain => arrow_type(plain)?,
-    })
 }
 
 fn storable(data_type: &DataType) -> Result<()> {

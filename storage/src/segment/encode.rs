@@ -8,7 +8,7 @@ use crate::{
     paths,
     segment::{
         checksum::{ChecksumWriter, FileSums},
-        layout,
+        interval, layout,
         run::{Run, column_indexes},
         size::batch_bytes,
         stats::{StatsBuilder, has_text_bounds},
@@ -16,7 +16,7 @@ use crate::{
     storage::Parts,
     store::{NewObject, UnpublishedObject, write_error},
 };
-use arrow::record_batch::RecordBatch;
+use arrow::{datatypes::Schema, record_batch::RecordBatch};
 use basalt_meta::{ColumnStats, Location, Segment, SegmentDetail, SegmentId, Table, Version};
 use parking_lot::Mutex;
 use parquet::{
@@ -63,7 +63,9 @@ impl EncodeJob {
         let object = self.parts.store.create(&path)?;
         let properties = layout::properties(&self.parts.settings, &self.table, &run)?;
         let sink = ChecksumWriter::new(object);
-        let writer = ArrowWriter::try_new(sink, run.schema().clone(), Some(properties)).map_err(parquet_error)?;
+        let file_fields: Vec<_> = run.schema().fields().iter().map(|f| interval::file_field(f)).collect();
+        let file_schema = Arc::new(Schema::new(file_fields));
+        let writer = ArrowWriter::try_new(sink, file_schema, Some(properties)).map_err(parquet_error)?;
         let (mut writer, factory) = writer.into_serialized_writer().map_err(parquet_error)?;
         let mut stats: Vec<StatsBuilder> = run.schema().fields().iter().map(|_| StatsBuilder::default()).collect();
         let group_rows = self.parts.settings.row_group_rows.max(1);
@@ -246,13 +248,17 @@ impl RowGroupWork {
     fn encode(&self, mut work: ColumnWork) -> Result<EncodedColumn> {
         let field = self.run.schema().field(work.column);
         let bounds_come_encoded = has_text_bounds(field.data_type());
+        let file_field = interval::file_field(field);
         for piece in self.run.pieces(work.column, self.rows.clone(), self.positions.as_deref())? {
             if bounds_come_encoded {
                 work.stats.add_nulls(&piece);
             } else {
                 work.stats.add(&piece)?;
             }
-            for (writer, leaf) in work.writers.iter_mut().zip(compute_leaves(field, &piece).map_err(parquet_error)?) {
+            let piece = interval::into_file(&piece)?;
+            for (writer, leaf) in
+                work.writers.iter_mut().zip(compute_leaves(&file_field, &piece).map_err(parquet_error)?)
+            {
                 writer.write(&leaf).map_err(parquet_error)?;
             }
         }

@@ -4,6 +4,7 @@ pub(crate) mod budget;
 mod checksum;
 mod encode;
 mod inline;
+mod interval;
 mod layout;
 mod reader;
 pub(crate) mod run;
@@ -16,6 +17,7 @@ mod writer;
 pub(crate) use inline::decode_inline;
 pub(crate) use scan::scan_rows;
 
+pub use interval::{file_type, from_file, is_changed_in_files};
 pub use reader::{RowPositions, SegmentReader};
 pub use schema::{is_storable, table_schema};
 pub use writer::{TableWriter, Written};

@@ -1,6 +1,9 @@
 //! Rows of a segment as the table has them now: for merging, and for whoever needs row positions.
 
-use crate::{Error, Result, Storage};
+use crate::{
+    Error, Result, Storage,
+    segment::interval::{file_type, from_file, is_changed_in_files},
+};
 use arrow::{
     array::{ArrayRef, new_null_array},
     compute::{CastOptions, cast_with_options},
@@ -110,6 +113,9 @@ impl Target {
             };
             if array.data_type() == field.data_type() {
                 return Ok(array.clone());
+            }
+            if is_changed_in_files(field.data_type()) && *array.data_type() == file_type(field.data_type()) {
+                return from_file(array, field.data_type());
             }
             let options = CastOptions { safe: false, ..CastOptions::default() };
             Ok(cast_with_options(array, field.data_type(), &options)?)

@@ -10,13 +10,13 @@ pub fn table_schema(table: &Table) -> SchemaRef {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-/// Whether a table can have columns of this type: Parquet has no union, no interval of nanoseconds, and nothing that
-/// only describes another type's encoding belongs into a table.
+/// Whether a table can have columns of this type: Parquet has no union, nothing that only describes another type's
+/// encoding belongs into a table, and of the intervals only the one that holds all others (see `interval.rs`).
 pub fn is_storable(data_type: &DataType) -> bool {
     use DataType::*;
     match data_type {
         Null | Union(_, _) | Dictionary(_, _) | RunEndEncoded(_, _) | ListView(_) | LargeListView(_) => false,
-        Interval(unit) => *unit != IntervalUnit::MonthDayNano,
+        Interval(unit) => *unit == IntervalUnit::MonthDayNano,
         List(item) | LargeList(item) | FixedSizeList(item, _) => is_storable(item.data_type()),
         Map(entries, _) => is_storable(entries.data_type()),
         Struct(fields) => !fields.is_empty() && fields.iter().all(|f| is_storable(f.data_type())),
