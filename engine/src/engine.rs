@@ -100,10 +100,11 @@ impl Engine {
         self.parts.queries.find_for(principal, id)
     }
 
-    /// Ends what belongs to a client session: its open transaction is rolled back, its queries are closed.
+    /// Ends what belongs to a client session: its open transactions are rolled back, its queries are closed.
     pub async fn end_session(&self, session: &Session) -> Result<()> {
         if !session.id.is_empty() {
             self.parts.queries.end_session(&session.principal, &session.id);
+            statement::roll_back_session(&self.parts, &session.principal, &session.id).await;
         }
         if let crate::TransactionState::Active(id) | crate::TransactionState::Failed(id) = session.transaction {
             statement::roll_back(&self.parts, &session.principal, id).await;

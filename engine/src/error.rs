@@ -74,6 +74,8 @@ pub enum Error {
     Unsupported { what: String },
     #[error("authentication failed for user `{user}`")]
     Unauthenticated { user: String },
+    #[error("too many failed logins; try again in {retry_after_secs} s")]
+    TooManyFailedLogins { retry_after_secs: u64 },
     /// Says what was missing, on what, and for whom.
     #[error("permission denied: {message}")]
     PermissionDenied { message: String },
@@ -85,7 +87,9 @@ pub enum Error {
     TransactionGone { id: u64 },
     #[error("time travel point not found: {message}")]
     NoSuchVersion { message: String },
-    #[error("{message}")]
+    #[error(
+        "memory is exhausted (settings `memory_limit_bytes` of the server, `max_memory_usage` of the session): {message}"
+    )]
     MemoryExhausted { message: String },
     #[error("too many {what}; try again later")]
     Busy { what: &'static str },
@@ -97,6 +101,10 @@ pub enum Error {
     DeadlineExceeded { what: &'static str, limit_secs: u64, setting: &'static str },
     #[error("unknown query `{id}`")]
     UnknownQuery { id: String },
+    #[error("query `{id}` belongs to another user")]
+    ForeignQuery { id: String },
+    #[error("query id `{id}` exists already and belongs to another user")]
+    QueryIdTaken { id: String },
     #[error("query `{id}` is closed: {reason}")]
     QueryClosed { id: String, reason: String },
     #[error("invalid page number: requested {requested}, current page is {current}")]
@@ -135,6 +143,7 @@ impl Error {
             | Error::InvalidArgument { .. }
             | Error::TableOption { .. }
             | Error::TransactionFailed
+            | Error::QueryIdTaken { .. }
             | Error::QueryClosed { .. } => InvalidInput,
             Error::UnknownDatabase { .. }
             | Error::UnknownTable { .. }
@@ -149,9 +158,11 @@ impl Error {
             | Error::EntityExists { .. } => AlreadyExists,
             Error::Unsupported { .. } | Error::UnknownEngine { .. } => Unsupported,
             Error::Unauthenticated { .. } => Unauthenticated,
-            Error::PermissionDenied { .. } => PermissionDenied,
+            Error::PermissionDenied { .. } | Error::ForeignQuery { .. } => PermissionDenied,
             Error::Conflict { .. } => Conflict,
-            Error::MemoryExhausted { .. } | Error::Busy { .. } | Error::NoSpace => ResourceExhausted,
+            Error::MemoryExhausted { .. } | Error::Busy { .. } | Error::TooManyFailedLogins { .. } | Error::NoSpace => {
+                ResourceExhausted
+            }
             Error::Cancelled { .. } => Cancelled,
             Error::DeadlineExceeded { .. } => DeadlineExceeded,
             Error::Corrupt { .. } => Corrupt,

@@ -223,7 +223,10 @@ impl Attempts {
         let Some(failures) = self.failures.lock().get(name).copied() else { return Ok(()) };
         let Some(beyond) = failures.count.checked_sub(FAILURES_MAX) else { return Ok(()) };
         let wait = Duration::from_secs(1 << beyond.min(6)).min(FAILURES_WINDOW);
-        if failures.last.elapsed() < wait { Err(Error::Busy { what: "failed logins" }) } else { Ok(()) }
+        match wait.checked_sub(failures.last.elapsed()).filter(|left| !left.is_zero()) {
+            Some(left) => Err(Error::TooManyFailedLogins { retry_after_secs: left.as_secs() + 1 }),
+            None => Ok(()),
+        }
     }
 
     fn failed(&self, name: &str) {
@@ -281,7 +284,7 @@ mod tests {
         for guess in 0..FAILURES_MAX {
             assert!(matches!(users.verify("ann", &guess.to_string()), Err(Error::Unauthenticated { .. })));
         }
-        assert!(matches!(users.verify("ann", "another"), Err(Error::Busy { .. })));
+        assert!(matches!(users.verify("ann", "another"), Err(Error::TooManyFailedLogins { .. })));
         users.verify("ann", "right").unwrap();
     }
 

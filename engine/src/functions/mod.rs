@@ -13,7 +13,7 @@ mod zone;
 
 pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
 pub(crate) use constant::session_function;
-pub(crate) use zone::{TO_WALL, ZoneStep, instant_of_text, instants_of_texts, zone_function};
+pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, instants_of_texts, zone_function};
 
 use datafusion::{
     catalog::TableFunctionImpl,

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, Int64Array},
-        compute::{cast, kernels::cast_utils::string_to_datetime},
+        compute::{CastOptions, cast, cast_with_options, kernels::cast_utils::string_to_datetime},
         datatypes::{DataType, Field, FieldRef, Int64Type, TimeUnit},
         error::ArrowError,
     },
@@ -64,6 +64,28 @@ pub(crate) fn instants_of_texts(texts: &ArrayRef, unit: TimeUnit, zone: Tz, or_n
     Ok(cast(&Int64Array::from(instants), &DataType::Timestamp(unit, None))?)
 }
 
+/// `values` as `to` with times in `zone`: texts without an offset, dates and the parts of times are those of its wall
+/// clocks. What has no value of the type is NULL.
+pub(crate) fn cast_in_zone(values: &ArrayRef, to: &DataType, zone: Tz) -> Result<ArrayRef> {
+    let step = |step| ZoneFunction { step, zone, signature: Signature::any(1, Volatility::Immutable) };
+    let is_time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, None));
+    match (values.data_type(), to) {
+        _ if zone == Tz::UTC || values.data_type() == to => cast_or_null(values, to),
+        (from, DataType::Timestamp(unit, None)) if from.is_string() => instants_of_texts(values, *unit, zone, true),
+        (DataType::Date32 | DataType::Date64, to) if is_time(to) => {
+            step(ZoneStep::FromWall).compute(&cast_or_null(values, to)?)
+        }
+        (from, to) if is_time(from) && (to.is_string() || matches!(to, DataType::Date32 | DataType::Date64)) => {
+            cast_or_null(&step(ZoneStep::ToWall).compute(values)?, to)
+        }
+        _ => cast_or_null(values, to),
+    }
+}
+
+fn cast_or_null(values: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
+    Ok(cast_with_options(values, to, &CastOptions { safe: true, ..CastOptions::default() })?)
+}
+
 fn count(instant: DateTime<Utc>, unit: TimeUnit, text: &str) -> Result<i64, ArrowError> {
     match unit {
         TimeUnit::Second => Ok(instant.timestamp()),
@@ -75,7 +97,8 @@ fn count(instant: DateTime<Utc>, unit: TimeUnit, text: &str) -> Result<i64, Arro
     }
 }
 
-fn instant(wall: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+/// The instant at which a clock on a wall in `zone` shows this.
+pub(crate) fn instant(wall: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     match zone.from_local_datetime(&wall).earliest() {
         Some(instant) => instant.to_utc(),
         None => {

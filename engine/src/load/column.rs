@@ -17,6 +17,7 @@ use arrow::{
     datatypes::*,
     json::ReaderBuilder,
 };
+use chrono_tz::Tz;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// What to read from a field.
@@ -31,6 +32,8 @@ pub(super) struct FieldTarget {
 pub(super) struct Conversion {
     pub strict: bool,
     pub empty_as_null: bool,
+    /// Texts without an offset are times in this zone.
+    pub zone: Tz,
 }
 
 /// Why rows are bad: the first reason found for each.
@@ -68,6 +71,11 @@ pub(super) fn read(
     conversion: Conversion,
     bad: &mut BadRows,
 ) -> Result<ArrayRef> {
+    let zone = conversion.zone;
+    let micros = |text: &[u8]| match zone {
+        Tz::UTC => values::timestamp_micros(text),
+        zone => values::timestamp_micros_in(text, zone),
+    };
     let mut column = Column { records, field, target, conversion, bad };
     Ok(match &target.data_type {
         DataType::Int8 => Arc::new(column.integers::<Int8Type>(|v| v.try_into().ok())),
@@ -82,21 +90,20 @@ pub(super) fn read(
         DataType::Float64 => Arc::new(column.primitive::<Float64Type>(values::float)),
         DataType::Date32 => Arc::new(column.primitive::<Date32Type>(values::date)),
         DataType::Decimal128(precision, scale) => Arc::new(column.decimals(*precision, *scale)?),
-        DataType::Timestamp(TimeUnit::Microsecond, zone) => {
-            let array = column.primitive::<TimestampMicrosecondType>(values::timestamp_micros);
-            Arc::new(array.with_timezone_opt(zone.clone()))
+        DataType::Timestamp(TimeUnit::Microsecond, named) => {
+            Arc::new(column.primitive::<TimestampMicrosecondType>(micros).with_timezone_opt(named.clone()))
         }
-        DataType::Timestamp(TimeUnit::Nanosecond, zone) => {
-            let array = column.primitive::<TimestampNanosecondType>(values::timestamp_nanos);
-            Arc::new(array.with_timezone_opt(zone.clone()))
+        DataType::Timestamp(TimeUnit::Nanosecond, named) => {
+            let nanos = |text: &[u8]| values::timestamp_nanos_in(text, zone);
+            Arc::new(column.primitive::<TimestampNanosecondType>(nanos).with_timezone_opt(named.clone()))
         }
-        DataType::Timestamp(TimeUnit::Millisecond, zone) => {
-            let millis = |text: &[u8]| values::timestamp_micros(text).map(|v| v.div_euclid(1_000));
-            Arc::new(column.primitive::<TimestampMillisecondType>(millis).with_timezone_opt(zone.clone()))
+        DataType::Timestamp(TimeUnit::Millisecond, named) => {
+            let millis = |text: &[u8]| micros(text).map(|v| v.div_euclid(1_000));
+            Arc::new(column.primitive::<TimestampMillisecondType>(millis).with_timezone_opt(named.clone()))
         }
-        DataType::Timestamp(TimeUnit::Second, zone) => {
-            let seconds = |text: &[u8]| values::timestamp_micros(text).map(|v| v.div_euclid(1_000_000));
-            Arc::new(column.primitive::<TimestampSecondType>(seconds).with_timezone_opt(zone.clone()))
+        DataType::Timestamp(TimeUnit::Second, named) => {
+            let seconds = |text: &[u8]| micros(text).map(|v| v.div_euclid(1_000_000));
+            Arc::new(column.primitive::<TimestampSecondType>(seconds).with_timezone_opt(named.clone()))
         }
         DataType::Boolean => Arc::new(column.booleans()),
         DataType::Utf8View => {

@@ -7,14 +7,16 @@ use super::{
 };
 use crate::{
     Error, Result,
+    functions::cast_in_zone,
     plan::{ResolvedTable, StatementContext},
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array},
-    compute::{CastOptions, cast_with_options, filter_record_batch, kernels::zip::zip},
+    compute::{filter_record_batch, kernels::zip::zip},
     datatypes::{DataType, Field, Schema, SchemaRef},
 };
 use basalt_meta::{Column, TableSnapshot};
+use chrono_tz::Tz;
 use datafusion::physical_expr::PhysicalExpr;
 use std::{collections::HashSet, sync::Arc};
 
@@ -41,7 +43,11 @@ enum Source {
         field: usize,
         default: Option<Expression>,
     },
-    Expression(Expression),
+    /// Times are in the load's zone; in UTC for a default, which must mean the same to all.
+    Expression {
+        expression: Expression,
+        zone: Tz,
+    },
     Null,
 }
 
@@ -86,14 +92,16 @@ impl LoadPlan {
         let fields_schema: SchemaRef = Arc::new(Schema::new(fields.iter().map(field).collect::<Vec<_>>()));
         let mut sources = Vec::with_capacity(table.columns.len());
         for (at, column) in table.columns.iter().enumerate() {
-            let expression = |sql: &str| context.expression(sql, &fields_schema);
-            let default = column.default.as_deref().map(expression).transpose()?;
+            let expression = |sql: &str| context.expression_in_zone(sql, &fields_schema);
+            let default = column.default.as_deref().map(|sql| context.expression(sql, &fields_schema)).transpose()?;
             let field = fields.iter().position(|f| f.name == column.name);
             let formula = computed.iter().find(|(c, _)| *c == at);
             sources.push(match (formula, field, default) {
-                (Some((_, sql)), ..) => Source::Expression(expression(sql)?),
+                (Some((_, sql)), ..) => {
+                    Source::Expression { expression: expression(sql)?, zone: context.settings.timezone }
+                }
                 (None, Some(field), default) => Source::Field { field, default },
-                (None, None, Some(default)) => Source::Expression(default),
+                (None, None, Some(default)) => Source::Expression { expression: default, zone: Tz::UTC },
                 (None, None, None) if column.nullable => Source::Null,
                 (None, None, None) => {
                     let message = format!("Column has no default value. column: {}", column.name);
@@ -106,7 +114,7 @@ impl LoadPlan {
         Ok(Self {
             table: resolved.table.clone(),
             fields,
-            conversion: Conversion { strict: request.strict, empty_as_null },
+            conversion: Conversion { strict: request.strict, empty_as_null, zone: context.settings.timezone },
             fields_schema,
             sources,
             filter,
@@ -129,11 +137,11 @@ impl LoadPlan {
             let array = match source {
                 Source::Field { field, default } => match (&missing[*field], default) {
                     (Some(missing), Some(default)) => {
-                        zip(missing, &self.compute(default, column, &input, bad)?, &fields[*field])?
+                        zip(missing, &self.compute(default, Tz::UTC, column, &input, bad)?, &fields[*field])?
                     }
                     _ => Arc::clone(&fields[*field]),
                 },
-                Source::Expression(expression) => self.compute(expression, column, &input, bad)?,
+                Source::Expression { expression, zone } => self.compute(expression, *zone, column, &input, bad)?,
                 Source::Null => new_null_array(&column.data_type, rows),
             };
             if !column.nullable && array.logical_null_count() > 0 {
@@ -174,10 +182,11 @@ impl LoadPlan {
         Ok(Transformed { batch: filter_record_batch(&batch, &keep)?, unselected })
     }
 
-    /// Values of an expression in a column's type.
+    /// Values of an expression in a column's type; `zone` is that of texts and dates that become times.
     fn compute(
         &self,
         expression: &Expression,
+        zone: Tz,
         column: &Column,
         input: &RecordBatch,
         bad: &mut BadRows,
@@ -186,8 +195,7 @@ impl LoadPlan {
         if values.data_type() == &column.data_type {
             return Ok(values);
         }
-        let options = CastOptions { safe: true, ..CastOptions::default() };
-        let array = cast_with_options(&values, &column.data_type, &options)?;
+        let array = cast_in_zone(&values, &column.data_type, zone)?;
         if self.conversion.strict && array.logical_null_count() > values.logical_null_count() {
             for row in (0..array.len()).filter(|row| array.is_null(*row) && values.is_valid(*row)) {
                 let shown = arrow::util::display::array_value_to_string(&values, row).unwrap_or_default();
@@ -242,7 +250,7 @@ fn filter(context: &StatementContext, resolved: &ResolvedTable, fields: &[FieldT
     let columns = table.columns.iter().map(|c| Field::new(&c.name, c.data_type.clone(), true));
     let extra = temporary.iter().map(|at| Field::new(&fields[*at].name, fields[*at].data_type.clone(), true));
     let schema: SchemaRef = Arc::new(Schema::new(columns.chain(extra).collect::<Vec<_>>()));
-    Ok(Filter { expression: context.expression(sql, &schema)?, schema, temporary })
+    Ok(Filter { expression: context.expression_in_zone(sql, &schema)?, schema, temporary })
 }
 
 /// Values of an expression. When it fails, row by row, so that only the rows it fails for are bad.

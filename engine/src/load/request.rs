@@ -115,6 +115,11 @@ pub struct LoadReport {
 }
 
 impl LoadReport {
+    /// What a statement that changed rows under a label leaves for a load with the same label.
+    pub(crate) fn of_statement(load_id: u64, label: String, rows: u64) -> Self {
+        Self { load_id, rows_total: rows, rows_loaded: rows, ..Self::empty(label) }
+    }
+
     /// A report in which nothing has happened yet.
     pub(super) fn empty(label: String) -> Self {
         Self {

@@ -1,6 +1,10 @@
 //! Text to values, without allocation: integers, decimals, dates, timestamps, booleans. `None` means that the text is
 //! not a value of the type; what then happens to the row is not decided here.
 
+use crate::functions::instant;
+use chrono::DateTime;
+use chrono_tz::Tz;
+
 /// Days from 1970-01-01 to 0000-03-01 of the proleptic Gregorian calendar.
 const DAYS_TO_EPOCH: i64 = 719_468;
 
@@ -137,29 +141,51 @@ pub(super) fn date(text: &[u8]) -> Option<i32> {
 /// `HH:MM[:SS[.fraction]]`, optionally `Z` or `±HH[:MM]`; or `YYYYMMDDHHMMSS`. Fractions beyond microseconds are cut.
 #[inline]
 pub(super) fn timestamp_micros(text: &[u8]) -> Option<i64> {
-    let (nanos, days) = timestamp_parts(text)?;
+    let (nanos, days, _) = timestamp_parts(text)?;
     Some(days * 86_400_000_000 + nanos.div_euclid(1000))
+}
+
+/// The same; a text without an offset is a time in `zone`.
+pub(super) fn timestamp_micros_in(text: &[u8], zone: Tz) -> Option<i64> {
+    let (nanos, days, has_offset) = timestamp_parts(text)?;
+    let micros = days * 86_400_000_000 + nanos.div_euclid(1000);
+    if has_offset {
+        Some(micros)
+    } else {
+        Some(instant(DateTime::from_timestamp_micros(micros)?.naive_utc(), zone).timestamp_micros())
+    }
+}
+
+/// The same in nanoseconds; `None` also when it is out of range.
+pub(super) fn timestamp_nanos_in(text: &[u8], zone: Tz) -> Option<i64> {
+    let nanos = timestamp_nanos(text)?;
+    let (.., has_offset) = timestamp_parts(text)?;
+    if has_offset {
+        Some(nanos)
+    } else {
+        instant(DateTime::from_timestamp_nanos(nanos).naive_utc(), zone).timestamp_nanos_opt()
+    }
 }
 
 /// The same in nanoseconds; `None` also when it is out of range.
 pub(super) fn timestamp_nanos(text: &[u8]) -> Option<i64> {
-    let (nanos, days) = timestamp_parts(text)?;
+    let (nanos, days, _) = timestamp_parts(text)?;
     days.checked_mul(86_400_000_000_000)?.checked_add(nanos)
 }
 
-/// Nanoseconds of the day (beyond it when an offset says so), and days.
-fn timestamp_parts(text: &[u8]) -> Option<(i64, i64)> {
+/// Nanoseconds of the day (beyond it when an offset says so), days, and whether there is an offset.
+fn timestamp_parts(text: &[u8]) -> Option<(i64, i64, bool)> {
     if text.len() == 14 && text.iter().all(u8::is_ascii_digit) {
         let days = date(&text[..8])?;
         let seconds = time_of_day(two(&text[8..])?, two(&text[10..])?, two(&text[12..])?)?;
-        return Some((seconds * 1_000_000_000, i64::from(days)));
+        return Some((seconds * 1_000_000_000, i64::from(days), false));
     }
     let (days, rest) = match text.get(..10).and_then(date10) {
         Some(days) => (days, &text[10..]),
         None => leading_date(text)?,
     };
     let [b' ' | b'T' | b't', rest @ ..] = rest else {
-        return rest.is_empty().then_some((0, i64::from(days)));
+        return rest.is_empty().then_some((0, i64::from(days), false));
     };
     let (hour, minute) = match rest {
         [_, _, b':', _, _, ..] => (two(rest)?, two(&rest[3..])?),
@@ -175,7 +201,7 @@ fn timestamp_parts(text: &[u8]) -> Option<(i64, i64)> {
         rest => (0, rest),
     };
     let offset = offset_seconds(rest)?;
-    Some(((seconds - offset) * 1_000_000_000 + fraction, i64::from(days)))
+    Some(((seconds - offset) * 1_000_000_000 + fraction, i64::from(days), !rest.is_empty()))
 }
 
 fn time_of_day(hour: i64, minute: i64, second: i64) -> Option<i64> {

@@ -169,7 +169,13 @@ impl StatementContext {
         self.expression_ast(&ast, schema)
     }
 
-    /// Same from an AST.
+    /// Same, with texts read as times of the session's zone and times taken apart in it.
+    pub fn expression_in_zone(&self, sql: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+        let ast = crate::sql::parse_expression(sql, self.sql_limits())?;
+        expression::physical(self, &ast, schema, self.settings.timezone)
+    }
+
+    /// Same from an AST, in UTC.
     pub fn expression_ast(&self, expr: &ast::Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
         expression::physical(self, expr, schema, chrono_tz::Tz::UTC)
     }

@@ -29,7 +29,10 @@ pub enum QueryState {
 pub enum CloseReason {
     /// The client has what it wanted.
     Finalized,
+    /// By its own client.
     Cancelled,
+    /// By a KILL statement: its client learns of it with the next page.
+    Killed,
     TimedOut,
     /// Its session ended.
     SessionEnded,
@@ -90,6 +93,11 @@ impl QueryHandle {
             register.drained(&self.shared);
         }
         page
+    }
+
+    /// Whether it ended and every row was served.
+    pub fn is_drained(&self) -> bool {
+        self.shared.is_drained()
     }
 
     /// Number of data pages served so far.

@@ -23,7 +23,7 @@ const DRAINED_MAX: usize = 4_096;
 /// Ended queries that `system.queries` shows.
 const RECENT_MAX: usize = 1_000;
 
-/// Name of a query: ids are per user.
+/// Name of a query, and whose it is: ids are unique among all users.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub user: String,
@@ -49,10 +49,11 @@ pub(crate) struct Register {
 
 #[derive(Debug, Default)]
 struct List {
-    queries: HashMap<Key, Arc<Shared>>,
+    /// By id.
+    queries: HashMap<String, Arc<Shared>>,
     /// Closed ones, with the time at which they are forgotten.
-    tombstones: VecDeque<(Instant, Key)>,
-    drained: VecDeque<Key>,
+    tombstones: VecDeque<(Instant, String)>,
+    drained: VecDeque<String>,
     recent: VecDeque<QuerySummary>,
 }
 
@@ -117,25 +118,28 @@ impl Registry {
         }
     }
 
-    /// Adds a query, or finds the one that has its id already.
-    pub(super) fn add(&self, shared: Arc<Shared>) -> Added {
+    /// Adds a query, or finds the one of the same user that has its id already.
+    pub(super) fn add(&self, shared: Arc<Shared>) -> Result<Added> {
         let mut list = self.register.list.lock();
-        if let Some(known) = list.queries.get(&shared.key) {
-            return Added::Known(self.handle(known.clone()));
+        if let Some(known) = list.queries.get(&shared.key.id) {
+            return Ok(Added::Known(self.handle(owned(known.clone(), &shared.key)?)));
         }
-        list.queries.insert(shared.key.clone(), shared.clone());
-        Added::New(self.handle(shared))
+        list.queries.insert(shared.key.id.clone(), shared.clone());
+        Ok(Added::New(self.handle(shared)))
     }
 
-    pub(super) fn known(&self, key: &Key) -> Option<QueryHandle> {
-        let found = self.register.list.lock().queries.get(key).cloned()?;
-        Some(self.handle(found))
+    /// The query with this id; an error when it is another user's.
+    pub(super) fn known(&self, key: &Key) -> Result<Option<QueryHandle>> {
+        let found = self.register.list.lock().queries.get(&key.id).cloned();
+        found.map(|shared| Ok(self.handle(owned(shared, key)?))).transpose()
     }
 
     /// Takes a query off that never began.
     pub(super) fn remove(&self, key: &Key) {
         let mut list = self.register.list.lock();
-        if let Some(shared) = list.queries.remove(key) {
+        if list.queries.get(&key.id).is_some_and(|q| q.key == *key)
+            && let Some(shared) = list.queries.remove(&key.id)
+        {
             list.remember(&shared);
         }
     }
@@ -146,21 +150,17 @@ impl Registry {
 
     /// The query with this id, whoever started it.
     pub fn find(&self, id: &str) -> Option<QueryHandle> {
-        let list = self.register.list.lock();
-        let found = list.queries.values().find(|q| q.key.id == id).cloned();
-        drop(list);
+        let found = self.register.list.lock().queries.get(id).cloned();
         found.map(|shared| self.handle(shared))
     }
 
     /// The query with this id, if `principal` may see it.
     pub fn find_for(&self, principal: &Principal, id: &str) -> Result<QueryHandle> {
-        let key = Key { user: principal.name.clone(), id: id.to_owned() };
-        if let Some(own) = self.known(&key) {
-            return Ok(own);
+        let found = self.find(id).ok_or_else(|| Error::UnknownQuery { id: id.to_owned() })?;
+        if found.shared.key.user != principal.name {
+            principal.require(crate::Access::Admin).map_err(|_| Error::ForeignQuery { id: id.to_owned() })?;
         }
-        let unknown = || Error::UnknownQuery { id: id.to_owned() };
-        principal.require(crate::Access::Admin).map_err(|_| unknown())?;
-        self.find(id).ok_or_else(unknown)
+        Ok(found)
     }
 
     /// Closes all queries of a client session.
@@ -195,9 +195,9 @@ impl Registry {
             while let Some((at, _)) = list.tombstones.front()
                 && (*at <= now || list.tombstones.len() > TOMBSTONES_MAX)
             {
-                let Some((_, key)) = list.tombstones.pop_front() else { break };
-                if list.queries.get(&key).is_some_and(|q| q.closed().is_some()) {
-                    list.queries.remove(&key);
+                let Some((_, id)) = list.tombstones.pop_front() else { break };
+                if list.queries.get(&id).is_some_and(|q| q.closed().is_some()) {
+                    list.queries.remove(&id);
                 }
             }
             let open = list.queries.values().filter(|q| q.closed().is_none());
@@ -234,6 +234,11 @@ impl Registry {
     }
 }
 
+/// The query that has the id of `key`, when the user of `key` owns it.
+fn owned(known: Arc<Shared>, key: &Key) -> Result<Arc<Shared>> {
+    if known.key.user == key.user { Ok(known) } else { Err(Error::QueryIdTaken { id: key.id.clone() }) }
+}
+
 /// Whether a query's id was new.
 pub(super) enum Added {
     New(QueryHandle),
@@ -249,22 +254,22 @@ impl Register {
         };
         let mut list = self.list.lock();
         list.remember(shared);
-        list.tombstones.push_back((Instant::now() + kept, shared.key.clone()));
+        list.tombstones.push_back((Instant::now() + kept, shared.key.id.clone()));
     }
 
     /// All rows of a query were served: kept for a second look, but not without bound.
     pub(super) fn drained(&self, shared: &Arc<Shared>) {
         let oldest = {
             let mut list = self.list.lock();
-            if shared.closed().is_some() || list.drained.back() == Some(&shared.key) {
+            if shared.closed().is_some() || list.drained.back() == Some(&shared.key.id) {
                 return;
             }
-            list.drained.push_back(shared.key.clone());
+            list.drained.push_back(shared.key.id.clone());
             if list.drained.len() <= DRAINED_MAX {
                 return;
             }
-            let key = list.drained.pop_front();
-            key.and_then(|key| list.queries.get(&key).cloned())
+            let id = list.drained.pop_front();
+            id.and_then(|id| list.queries.get(&id).cloned())
         };
         if let Some(oldest) = oldest
             && oldest.close(CloseReason::Finalized)

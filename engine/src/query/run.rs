@@ -35,13 +35,13 @@ pub(crate) async fn start(parts: &Arc<Parts>, request: QueryRequest) -> Result<Q
     let user = request.session.principal.name.clone();
     let id = request.id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let key = Key { user, id };
-    if let Some(known) = parts.queries.known(&key) {
+    if let Some(known) = parts.queries.known(&key)? {
         known.shared.wait_planned().await;
         return Ok(known);
     }
     let slot = parts.queries.admit().await?;
     let shared = Arc::new(new_shared(parts, key, &request)?);
-    let handle = match parts.queries.add(shared.clone()) {
+    let handle = match parts.queries.add(shared.clone())? {
         Added::New(handle) => handle,
         Added::Known(known) => {
             known.shared.wait_planned().await;
@@ -117,9 +117,19 @@ async fn execute(parts: Arc<Parts>, shared: Arc<Shared>, request: QueryRequest, 
             tracing::error!(query_id = %shared.key.id, %error, "query failed");
         }
     }
+    if result.is_err() {
+        fail_transaction(&parts, &shared).await;
+    }
     metrics::histogram!(names::QUERY_SECONDS).record(begun.elapsed().as_secs_f64());
     drop(slot);
     shared.finish(result);
+}
+
+/// A statement that failed while its rows came, or that was stopped from outside, fails its transaction like any other.
+async fn fail_transaction(parts: &Arc<Parts>, shared: &Shared) {
+    if let Some((principal, id)) = shared.fail_transaction() {
+        statement::roll_back(parts, &principal, id).await;
+    }
 }
 
 async fn execute_in_time(parts: &Arc<Parts>, shared: &Arc<Shared>, request: QueryRequest) -> Result<()> {

@@ -5,7 +5,7 @@ use super::{
     pages::{Fill, PageBuffer, PageLimits},
     registry::Key,
 };
-use crate::{Error, Principal, Result, Session, SessionEffect};
+use crate::{Error, Principal, Result, Session, SessionEffect, TransactionId, TransactionState};
 use arrow::{
     datatypes::{Schema, SchemaRef},
     record_batch::{RecordBatch, RecordBatchOptions},
@@ -223,6 +223,17 @@ impl Shared {
         Ok(page)
     }
 
+    /// Notes that the statement's transaction failed with it, and says which one is to be rolled back. A client that
+    /// stops reading rows early has not failed.
+    pub fn fail_transaction(&self) -> Option<(Principal, TransactionId)> {
+        let mut inner = self.inner.lock();
+        inner.fail_transaction();
+        match inner.session.transaction {
+            TransactionState::Failed(id) => Some((self.principal.clone(), id)),
+            _ => None,
+        }
+    }
+
     /// Stops the executor and frees the rows. True the first time.
     pub fn close(&self, reason: CloseReason) -> bool {
         {
@@ -234,6 +245,7 @@ impl Shared {
             inner.buffer.clear();
             if matches!(inner.state, QueryState::Starting | QueryState::Running) {
                 inner.state = QueryState::Failed;
+                inner.fail_transaction();
                 inner.error = Some(match reason {
                     CloseReason::Finalized | CloseReason::TimedOut => closed_error(&self.key.id, reason),
                     _ => Error::Cancelled { reason: text(reason).into() },
@@ -303,6 +315,17 @@ impl Shared {
     }
 }
 
+impl Inner {
+    fn fail_transaction(&mut self) {
+        let left_early = self.closed == Some(CloseReason::Finalized) && self.has_result_set == Some(true);
+        if let TransactionState::Active(id) = self.session.transaction
+            && !left_early
+        {
+            self.session.transaction = TransactionState::Failed(id);
+        }
+    }
+}
+
 struct Polling<'a>(&'a Shared);
 
 impl<'a> Polling<'a> {
@@ -323,7 +346,8 @@ impl Drop for Polling<'_> {
 fn text(reason: CloseReason) -> &'static str {
     match reason {
         CloseReason::Finalized => "finalized by the client",
-        CloseReason::Cancelled => "killed",
+        CloseReason::Cancelled => "cancelled by its client",
+        CloseReason::Killed => "killed",
         CloseReason::TimedOut => "timed out: nobody asked for its result",
         CloseReason::SessionEnded => "its session ended",
         CloseReason::ShuttingDown => "the server is shutting down",

@@ -152,7 +152,10 @@ async fn one_id_is_one_query() {
     let first = rows(first.page(0, PATIENCE).await.unwrap().unwrap());
     assert_eq!(first, rows(second.page(0, PATIENCE).await.unwrap().unwrap()));
     let other = crate::Principal { name: "other".into(), role: crate::Role::Writer };
-    assert!(matches!(rig.engine.find_query(&other, "mine"), Err(Error::UnknownQuery { .. })));
+    assert!(matches!(rig.engine.find_query(&other, "mine"), Err(Error::ForeignQuery { .. })));
+    let mut stolen = QueryRequest::new("select 3", crate::Session::new(other));
+    stolen.id = Some("mine".into());
+    assert!(matches!(rig.engine.query(stolen).await, Err(Error::QueryIdTaken { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,7 @@ pub(crate) enum Values {
     },
     OneOf(&'static [&'static str]),
     TimeZone,
-    /// Any text: only for settings without effect.
+    /// Any text.
     Any,
 }
 
@@ -53,6 +53,12 @@ static DEFINITIONS: &[Definition] = &[
         "1",
         SWITCH,
         "Columns are nullable unless NOT NULL is written (1), or not null unless NULL is written (0).",
+    ),
+    acting(
+        "deduplicate_label",
+        "",
+        Values::Any,
+        "Label of a statement that changes rows: a second one with the same label changes nothing.",
     ),
     ignored("enable_auto_fix_missing_bloom_index", "0", SWITCH),
     ignored("enable_bushy_join", "0", SWITCH),
@@ -214,6 +220,8 @@ pub(crate) struct Settings {
     pub transaction_idle_max: Duration,
     /// Columns are nullable unless the statement says otherwise.
     pub nullable_columns: bool,
+    /// Names what a statement changes: done once.
+    pub deduplicate_label: Option<String>,
 }
 
 impl Settings {
@@ -226,6 +234,8 @@ impl Settings {
         };
         let size = |name: &str| usize::try_from(number(name)).unwrap_or(usize::MAX);
         let zone = definition("timezone").expect("timezone is in the table").in_force(session, globals);
+        // Never a global one: it would make every statement but the first do nothing.
+        let label = session.get("deduplicate_label").filter(|label| !label.is_empty());
         Self {
             timezone: Tz::from_str(&zone).unwrap_or(Tz::UTC),
             max_threads: Some(size("max_threads")).filter(|n| *n > 0),
@@ -235,6 +245,7 @@ impl Settings {
             result_timeout: Duration::from_secs(number("http_handler_result_timeout_secs")),
             transaction_idle_max: Duration::from_secs(number("idle_transaction_timeout_secs")),
             nullable_columns: number("ddl_column_type_nullable") == 1,
+            deduplicate_label: label.cloned(),
         }
     }
 }

@@ -25,6 +25,8 @@ const ATTEMPTS_MAX: usize = 10;
 
 pub(super) async fn alter(context: &mut StatementContext, alter: AlterTable) -> Result<Outcome> {
     refuse_in_transaction(context, "ALTER TABLE")?;
+    // Labels are for statements that change rows.
+    context.settings.deduplicate_label = None;
     let mut attempt = 1;
     loop {
         match apply(context, &alter).await {

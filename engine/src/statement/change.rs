@@ -1,7 +1,7 @@
 //! Changing rows: which rows of which segments go, as edits of one commit; and trying again on a new snapshot when
 //! another commit came between.
 
-use super::{Outcome, delete, insert, merge, table, update};
+use super::{Outcome, delete, insert, merge, once, table, update};
 use crate::{
     Error, Result,
     plan::{ResolvedTable, StatementContext},
@@ -23,12 +23,18 @@ const ATTEMPTS_MAX: usize = 10;
 
 /// Runs a statement that changes rows. Outside of transactions it is tried again after a write conflict.
 pub(super) async fn apply(context: &mut StatementContext, statement: &Statement) -> Result<Outcome> {
+    let label = once::label(context)?;
     if let Some(transaction) = context.transaction.clone() {
         let _turn = transaction.turn().await;
         return apply_once(context, statement).await;
     }
     let mut attempt = 1;
     loop {
+        if let Some(label) = &label
+            && let Some(outcome) = once::repeated(context, label, statement)?
+        {
+            return Ok(outcome);
+        }
         match apply_once(context, statement).await {
             Err(Error::Conflict { message }) if attempt < ATTEMPTS_MAX && !context.cancel.is_cancelled() => {
                 tracing::debug!(query_id = %context.query_id, attempt, reason = %message, "write conflict, trying again");

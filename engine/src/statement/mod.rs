@@ -12,6 +12,7 @@ mod explain;
 mod insert;
 mod literals;
 mod merge;
+mod once;
 mod outcome;
 mod rewrite;
 pub(crate) mod select;
@@ -25,7 +26,7 @@ mod update;
 mod view;
 
 pub(crate) use outcome::Outcome;
-pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle};
+pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle, roll_back_session};
 
 use crate::{
     Access, Error, Result, SessionEffect, TransactionState,

@@ -17,6 +17,9 @@ pub(super) async fn set(
 ) -> Result<(Outcome, Option<SessionEffect>)> {
     let known: Vec<(&Definition, String)> =
         settings.iter().map(|(name, value)| known_value(name, value)).collect::<Result<_>>()?;
+    if global && known.iter().any(|(d, _)| d.name == "deduplicate_label") {
+        return Err(Error::InvalidArgument { message: "deduplicate_label cannot be set for everyone".into() });
+    }
     if global {
         super::refuse_in_transaction(context, "SET GLOBAL")?;
         let put = |(d, value): &(&Definition, String)| Edit::PutSetting { name: d.name.into(), value: value.clone() };
@@ -76,6 +79,6 @@ pub(super) fn kill(context: &StatementContext, id: &str) -> Result<Outcome> {
     if handle.principal() != &context.session.principal {
         context.session.principal.require(Access::Admin).map_err(|_| unknown())?;
     }
-    handle.close(CloseReason::Cancelled);
+    handle.close(CloseReason::Killed);
     Ok(Outcome::Done)
 }

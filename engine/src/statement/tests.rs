@@ -739,3 +739,82 @@ async fn everything_survives_a_restart() {
     c.is("SELECT n FROM v", &["20"]).await;
     assert_eq!(server.engine.setting(&c.session, "max_threads").unwrap(), "1");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_makes_a_statement_happen_once() {
+    let server = Server::start().await;
+    let mut client = server.client();
+    client.run("CREATE TABLE t (a INT)").await.unwrap();
+    client.run("SET deduplicate_label = 'first'").await.unwrap();
+    assert_eq!(client.run("INSERT INTO t VALUES (1), (2)").await.unwrap(), ["2"]);
+    assert_eq!(client.run("INSERT INTO t VALUES (1), (2)").await.unwrap(), ["0"]);
+    assert_eq!(client.run("DELETE FROM t").await.unwrap(), ["0"], "the label is the statement's, whatever it says");
+    client.run("SET deduplicate_label = 'second'").await.unwrap();
+    assert_eq!(client.run("INSERT INTO t VALUES (3)").await.unwrap(), ["1"]);
+    client.run("UNSET deduplicate_label").await.unwrap();
+    assert_eq!(client.run("SELECT count(*) FROM t").await.unwrap(), ["3"]);
+    assert!(client.run("SET GLOBAL deduplicate_label = 'x'").await.is_err());
+    client.run("BEGIN").await.unwrap();
+    client.session.settings.insert("deduplicate_label".into(), "third".into());
+    let error = client.run("INSERT INTO t VALUES (4)").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_ends_a_statement_in_a_transaction_fails_the_transaction() {
+    let server = Server::start().await;
+    let mut client = server.client();
+    client.run("CREATE TABLE t (a INT)").await.unwrap();
+    for wrong in ["SELEC 1", "SELECT 1 / (number - 500) FROM numbers(1000)", "SELECT * FROM nowhere"] {
+        client.run("BEGIN").await.unwrap();
+        client.run("INSERT INTO t VALUES (1)").await.unwrap();
+        assert!(matches!(client.session.transaction, TransactionState::Active(_)));
+        client.run(wrong).await.unwrap_err();
+        assert!(matches!(client.session.transaction, TransactionState::Failed(_)), "{wrong}");
+        assert!(matches!(client.run("SELECT 1").await, Err(Error::TransactionFailed)), "{wrong}");
+        client.run("ROLLBACK").await.unwrap();
+    }
+    // too slow
+    client.run("BEGIN").await.unwrap();
+    client.session.settings.insert("max_execute_time_in_seconds".into(), "1".into());
+    let error = client.run("SELECT count(*) FROM numbers(1000000000000) WHERE number % 7 = 3").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DeadlineExceeded, "{error}");
+    assert!(matches!(client.session.transaction, TransactionState::Failed(_)));
+    client.run("ROLLBACK").await.unwrap();
+    // killed
+    client.session.settings.clear();
+    client.run("BEGIN").await.unwrap();
+    let sql = "SELECT count(*) FROM numbers(1000000000000) WHERE number % 7 = 3";
+    let handle = server.engine.query(QueryRequest::new(sql, client.session.clone())).await.unwrap();
+    handle.close(CloseReason::Killed);
+    assert!(matches!(handle.session().transaction, TransactionState::Failed(_)));
+    assert_eq!(client.run("SELECT count(*) FROM t").await.is_err(), true, "it was rolled back");
+    // who stops reading has not failed
+    client.session.transaction = TransactionState::AutoCommit;
+    client.run("BEGIN").await.unwrap();
+    let request = QueryRequest {
+        page_rows: 10,
+        buffer_rows: 10,
+        ..QueryRequest::new("SELECT number FROM numbers(100000000)", client.session.clone())
+    };
+    let handle = server.engine.query(request).await.unwrap();
+    handle.page(0, Duration::from_secs(10)).await.unwrap();
+    handle.close(CloseReason::Finalized);
+    assert_eq!(handle.session().transaction, client.session.transaction);
+    assert_eq!(client.run("SELECT count(*) FROM t").await.unwrap(), ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_session_rolls_its_transactions_back() {
+    let server = Server::start().await;
+    let mut client = server.client();
+    client.session.id = "s1".into();
+    client.run("CREATE TABLE t (a INT)").await.unwrap();
+    client.run("BEGIN").await.unwrap();
+    client.run("INSERT INTO t VALUES (1)").await.unwrap();
+    let mut ended = Session::new(client.session.principal.clone());
+    ended.id = "s1".into();
+    server.engine.end_session(&ended).await.unwrap();
+    assert!(matches!(client.run("COMMIT").await, Err(Error::TransactionGone { .. })));
+    assert_eq!(server.client().run("SELECT count(*) FROM t").await.unwrap(), ["0"]);
+}

@@ -5,7 +5,7 @@
 //! checked by the catalogue: when another commit touched the same segments (or, for tables with a unique key, the same
 //! table) nothing is applied.
 
-use super::Outcome;
+use super::{Outcome, once};
 use crate::{
     Error, Principal, Result, Session, TransactionId, TransactionState,
     parts::Parts,
@@ -33,6 +33,8 @@ pub(crate) struct Transactions {
 pub(crate) struct Transaction {
     id: TransactionId,
     principal: Principal,
+    /// Client session it was begun in; empty when the client has none.
+    session_id: String,
     snapshot: Snapshot,
     idle_max: Duration,
     work: Mutex<Work>,
@@ -72,6 +74,13 @@ impl Transactions {
             return None;
         }
         open.remove(&id)
+    }
+
+    fn take_of_session(&self, principal: &Principal, session_id: &str) -> Vec<Arc<Transaction>> {
+        let mut open = self.open.lock();
+        let of_session = |t: &&Arc<Transaction>| t.principal == *principal && t.session_id == session_id;
+        let ids: Vec<TransactionId> = open.values().filter(of_session).map(|t| t.id).collect();
+        ids.iter().filter_map(|id| open.remove(id)).collect()
     }
 
     fn take_idle(&self) -> Vec<Arc<Transaction>> {
@@ -131,7 +140,13 @@ impl Transaction {
 /// Publishes a statement's writes: at once, or into the open transaction.
 pub(super) async fn keep(context: &StatementContext, mut staged: Staged) -> Result<()> {
     let Some(transaction) = &context.transaction else {
-        publish(&context.parts, vec![staged], Vec::new(), Vec::new()).await?;
+        let (mut extra, mut preconditions) = (Vec::new(), Vec::new());
+        if let Some(label) = once::label(context)? {
+            let (edit, precondition) = once::finish(context, label, staged.written.rows)?;
+            extra.push(edit);
+            preconditions.push(precondition);
+        }
+        publish(&context.parts, vec![staged], extra, preconditions).await?;
         return Ok(());
     };
     let mut replaced = Vec::new();
@@ -182,6 +197,7 @@ pub(super) fn begin(context: &mut StatementContext) -> Result<Outcome> {
     let transaction = Arc::new(Transaction {
         id,
         principal: context.session.principal.clone(),
+        session_id: context.session.id.clone(),
         snapshot: context.parts.catalog.snapshot(),
         idle_max: context.settings.transaction_idle_max.min(context.parts.settings.transaction_idle_max),
         work: Mutex::new(Work { staged: Vec::new(), edits: Vec::new(), last_used: Instant::now(), ended: false }),
@@ -233,6 +249,13 @@ pub(super) async fn fail(context: &mut StatementContext) {
 /// Ends a transaction without a trace. One that is gone already is fine.
 pub(crate) async fn roll_back(parts: &Arc<Parts>, principal: &Principal, id: TransactionId) {
     if let Some(transaction) = parts.transactions.take(id, principal) {
+        discard(parts, transaction.end().into_iter().map(|s| s.written)).await;
+    }
+}
+
+/// Ends the open transactions of a client session.
+pub(crate) async fn roll_back_session(parts: &Arc<Parts>, principal: &Principal, session_id: &str) {
+    for transaction in parts.transactions.take_of_session(principal, session_id) {
         discard(parts, transaction.end().into_iter().map(|s| s.written)).await;
     }
 }

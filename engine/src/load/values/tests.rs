@@ -135,3 +135,22 @@ fn booleans() {
         assert_eq!(boolean(text.as_bytes()), value, "{text}");
     }
 }
+
+#[test]
+fn times_in_a_zone() {
+    let micros = |text: &str, zone: Tz| timestamp_micros_in(text.as_bytes(), zone);
+    let utc = |text: &str| timestamp_micros(text.as_bytes());
+    assert_eq!(micros("2024-07-01 12:00:00", Tz::Asia__Tokyo), utc("2024-07-01 03:00:00"));
+    assert_eq!(micros("2024-07-01 12:00:00.5", Tz::Europe__Berlin), utc("2024-07-01 10:00:00.5"));
+    assert_eq!(micros("2024-01-01", Tz::Asia__Shanghai), utc("2023-12-31 16:00:00"));
+    // what says its offset is not moved
+    assert_eq!(micros("2024-07-01T12:00:00Z", Tz::Asia__Tokyo), utc("2024-07-01 12:00:00"));
+    assert_eq!(micros("2024-07-01 12:00:00+02:00", Tz::Asia__Tokyo), utc("2024-07-01 10:00:00"));
+    // clocks that are put back show the hour twice: the earlier is meant
+    assert_eq!(micros("2024-10-27 02:30:00", Tz::Europe__Berlin), utc("2024-10-27 00:30:00"));
+    assert_eq!(
+        timestamp_nanos_in(b"2024-07-01 12:00:00.123456789", Tz::Asia__Tokyo),
+        timestamp_nanos(b"2024-07-01 03:00:00.123456789")
+    );
+    assert_eq!(micros("yesterday", Tz::Asia__Tokyo), None);
+}
