@@ -1,7 +1,7 @@
 //! What every handler can reach: the engine, the tokens, the limits. Cheap to clone.
 
 use crate::{auth::Attempts, databend::Unfinished, limits::Limits, tokens::Tokens};
-use basalt_engine::Engine;
+use basalt_engine::{Clock, Engine, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::{
     Arc,
@@ -27,6 +27,8 @@ pub struct Shared {
     pub unfinished: Unfinished,
     pub metrics: Option<PrometheusHandle>,
     pub started: Instant,
+    /// The same on the wall, as RFC 3339 in UTC.
+    pub started_at: String,
     pub draining: AtomicBool,
     /// Host names this server may be called by when anyone can enter (against DNS rebinding); `None` = not checked.
     pub hosts: Option<Vec<String>>,
@@ -42,6 +44,7 @@ impl App {
             unfinished: Unfinished::default(),
             metrics: None,
             started: Instant::now(),
+            started_at: rfc3339(SystemClock.now().0),
             draining: AtomicBool::new(false),
             hosts,
         };
@@ -63,6 +66,12 @@ impl App {
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
+}
+
+/// Microseconds since 1970 as text.
+fn rfc3339(micros: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 impl std::ops::Deref for App {

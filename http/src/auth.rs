@@ -6,7 +6,7 @@ use crate::{
     tokens::{TokenError, TokenKind},
 };
 use axum::http::{HeaderMap, header, request::Parts};
-use basalt_engine::{Access, Error, ErrorKind, Principal};
+use basalt_engine::{Access, EntityKind, Error, ErrorKind, Principal};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parking_lot::Mutex;
 use std::{
@@ -35,6 +35,9 @@ pub enum Refusal {
     WrongCredentials {
         user: String,
     },
+    UnknownUser {
+        user: String,
+    },
     Token(TokenError),
     TooManyAttempts {
         retry_after_secs: u64,
@@ -50,8 +53,12 @@ impl Refusal {
             Refusal::MissingCredentials => "no credentials: send Basic or Bearer authorization".into(),
             Refusal::MalformedCredentials => "malformed Authorization header".into(),
             Refusal::WrongCredentials { user } => format!("wrong user name or password for user `{user}`"),
+            Refusal::UnknownUser { user } => format!("unknown user `{user}`"),
             Refusal::Token(TokenError::Expired) => "session token expired".into(),
             Refusal::Token(TokenError::Unknown) => "session token not known".into(),
+            Refusal::Token(TokenError::Jwt) => {
+                "JSON Web Tokens are not accepted here: log in with user name and password".into()
+            }
             Refusal::TooManyAttempts { retry_after_secs } => {
                 format!("too many failed logins; try again in {retry_after_secs} s")
             }
@@ -81,15 +88,26 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, Refusal> {
             app.attempts.check(&user, ip)?;
             match app.engine.authenticate(&user, &password).await {
                 Ok(principal) => Ok(Caller { principal, session_id: None }),
-                Err(error) if error.kind() == ErrorKind::Unauthenticated => {
+                Err(Error::TooManyFailedLogins { retry_after_secs }) => {
+                    Err(Refusal::TooManyAttempts { retry_after_secs })
+                }
+                Err(error) if is_wrong(&error) => {
                     app.attempts.failed(&user, ip);
                     tracing::warn!(user, ip = ?ip, "login refused");
-                    Err(Refusal::WrongCredentials { user })
+                    Err(match error {
+                        Error::UnknownEntity { .. } => Refusal::UnknownUser { user },
+                        _ => Refusal::WrongCredentials { user },
+                    })
                 }
                 Err(error) => Err(Refusal::Failed(error)),
             }
         }
     }
+}
+
+fn is_wrong(error: &Error) -> bool {
+    let unknown = matches!(error, Error::UnknownEntity { kind: EntityKind::User, .. });
+    unknown || error.kind() == ErrorKind::Unauthenticated
 }
 
 enum Credentials<'a> {

@@ -10,6 +10,7 @@ mod login;
 mod pages;
 mod query;
 mod reply;
+mod routing;
 mod session;
 mod types;
 mod unfinished;

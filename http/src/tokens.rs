@@ -26,6 +26,8 @@ pub enum TokenKind {
 pub enum TokenError {
     Expired,
     Unknown,
+    /// Not one of ours by its looks: three parts with dots between.
+    Jwt,
 }
 
 /// The living tokens of this process.
@@ -46,6 +48,9 @@ struct Token {
 
 /// Tokens of all sessions together; beyond it logins are refused until some expire.
 const TOKENS_MAX: usize = 200_000;
+/// A session token is honoured this much longer than its owner was told, at most as long again as it lives: a refresh
+/// under way must not fail the requests beside it.
+const GRACE: Duration = Duration::from_secs(600);
 /// An expired token is remembered this long, so that its owner hears "expired" and not "unknown".
 const REMEMBER_EXPIRED: Duration = Duration::from_secs(600);
 
@@ -64,7 +69,10 @@ impl Tokens {
         rand::rng().fill_bytes(&mut random);
         let text = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(random));
         let now = Instant::now();
-        let ttl = if kind == TokenKind::Session { self.session_ttl } else { self.refresh_ttl };
+        let ttl = match kind {
+            TokenKind::Session => self.session_ttl + GRACE.min(self.session_ttl),
+            TokenKind::Refresh => self.refresh_ttl,
+        };
         let token =
             Token { kind, principal: principal.clone(), session_id: session_id.to_string(), expires: now + ttl };
         let mut by_hash = self.by_hash.lock();
@@ -81,7 +89,8 @@ impl Tokens {
     /// Who the token belongs to, and its session.
     pub fn check(&self, kind: TokenKind, text: &str) -> Result<(Principal, String), TokenError> {
         let by_hash = self.by_hash.lock();
-        let token = by_hash.get(&hash(text)).filter(|t| t.kind == kind).ok_or(TokenError::Unknown)?;
+        let unknown = if text.split('.').count() == 3 { TokenError::Jwt } else { TokenError::Unknown };
+        let token = by_hash.get(&hash(text)).filter(|t| t.kind == kind).ok_or(unknown)?;
         if token.expires <= Instant::now() {
             return Err(TokenError::Expired);
         }
@@ -119,6 +128,7 @@ mod tests {
         assert_eq!(tokens.check(TokenKind::Session, &session).unwrap().1, "s1");
         assert_eq!(tokens.check(TokenKind::Refresh, &session), Err(TokenError::Unknown));
         assert_eq!(tokens.check(TokenKind::Refresh, &refresh), Err(TokenError::Expired));
+        assert_eq!(tokens.check(TokenKind::Session, "aa.bb.cc"), Err(TokenError::Jwt));
         tokens.revoke_session("s1");
         assert_eq!(tokens.check(TokenKind::Session, &session), Err(TokenError::Unknown));
     }

@@ -27,6 +27,7 @@ pub(super) async fn alter(context: &mut StatementContext, alter: AlterTable) -> 
     refuse_in_transaction(context, "ALTER TABLE")?;
     // Labels are for statements that change rows.
     context.settings.deduplicate_label = None;
+    context.label = None;
     let mut attempt = 1;
     loop {
         match apply(context, &alter).await {

@@ -7,7 +7,7 @@ use basalt_meta::{Edit, Label, LabelRecord, LabelState, Precondition, Version};
 
 /// The label of the statement, if it has one.
 pub(super) fn label(context: &StatementContext) -> Result<Option<Label>> {
-    let Some(name) = &context.settings.deduplicate_label else { return Ok(None) };
+    let Some(name) = context.label.as_ref().or(context.settings.deduplicate_label.as_ref()) else { return Ok(None) };
     if context.transaction.is_some() {
         return Err(Error::Unsupported { what: "deduplicate_label inside a transaction".into() });
     }

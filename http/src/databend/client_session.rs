@@ -13,6 +13,8 @@ enum Carrier {
     None,
     Cookie,
     Header,
+    /// Nothing but the id, as web pages do.
+    Id,
 }
 
 /// The client session of one request.
@@ -25,6 +27,8 @@ pub struct ClientSession {
     new: bool,
     refreshed: bool,
     now_secs: i64,
+    /// Where the client wants its requests to go; there is only here, so it keeps what it has.
+    route_hint: Option<HeaderValue>,
 }
 
 /// The session as a header carries it.
@@ -38,6 +42,7 @@ struct HeaderSession {
 /// The time of refresh is renewed when older than this.
 const REFRESH_AFTER_SECS: i64 = 300;
 const ID_BYTES_MAX: usize = 128;
+const ROUTE_HINT: &str = "x-databend-route-hint";
 
 /// Finds (or begins) the client session of a request.
 pub fn find(headers: &HeaderMap, caller: &Caller) -> ClientSession {
@@ -47,24 +52,37 @@ pub fn find(headers: &HeaderMap, caller: &Caller) -> ClientSession {
         Carrier::Header
     } else if cookie(headers, "cookie_enabled") == Some("true") || has_cap("session_cookie") {
         Carrier::Cookie
+    } else if is_web_page(headers) {
+        Carrier::Id
     } else {
         Carrier::None
     };
+    let route_hint = headers.get(ROUTE_HINT).cloned();
     if carrier == Carrier::None {
-        let named = headers.get("x-databend-session-id").and_then(|v| v.to_str().ok()).filter(|id| is_id(id));
-        let id = named.map(str::to_string).or_else(|| caller.session_id.clone()).unwrap_or_default();
-        return ClientSession { id, carrier, new: false, refreshed: false, now_secs: 0 };
+        let id = named_id(headers).filter(|id| is_id(id)).or_else(|| caller.session_id.clone()).unwrap_or_default();
+        return ClientSession { id, carrier, new: false, refreshed: false, now_secs: 0, route_hint };
     }
     let now_secs = SystemClock.now().0 / 1_000_000;
     let (id, last) = match carrier {
         Carrier::Header => from_header(headers),
+        Carrier::Id => (named_id(headers), None),
         _ => (cookie(headers, "session_id").map(str::to_string), last_refresh(headers)),
     };
     let known = id.filter(|id| is_id(id));
     let new = known.is_none();
     let id = known.or_else(|| caller.session_id.clone()).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let refreshed = new || last.is_none_or(|last| now_secs - last > REFRESH_AFTER_SECS);
-    ClientSession { id, carrier, new, refreshed, now_secs }
+    ClientSession { id, carrier, new, refreshed, now_secs, route_hint }
+}
+
+/// Browsers, and the worksheets of the web console: they keep the id of their session in a header.
+fn is_web_page(headers: &HeaderMap) -> bool {
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    agent.starts_with("Mozilla/") || agent.to_ascii_lowercase().contains("worksheet")
+}
+
+fn named_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("x-databend-session-id")?.to_str().ok().map(str::to_string)
 }
 
 fn last_refresh(headers: &HeaderMap) -> Option<i64> {
@@ -95,12 +113,15 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 impl ClientSession {
     /// Tells the client what it must keep.
     pub fn add_headers(&self, headers: &mut HeaderMap) {
+        if let Some(hint) = &self.route_hint {
+            headers.insert(ROUTE_HINT, hint.clone());
+        }
         if self.id.is_empty() {
             return;
         }
         put(headers, "x-databend-session-id", &self.id);
         match self.carrier {
-            Carrier::None => {}
+            Carrier::None | Carrier::Id => {}
             Carrier::Header => {
                 let mut json = b"{\"id\":".to_vec();
                 json_string(&mut json, &self.id);
@@ -165,6 +186,24 @@ mod tests {
         let old = format!("cookie_enabled=true; session_id={}; last_refresh_time=1", session.id);
         let (_, third) = answer(&[("cookie", &old)]);
         assert!(third["set-cookie"].to_str().unwrap().starts_with("last_refresh_time="));
+    }
+
+    #[test]
+    fn web_pages_keep_an_id() {
+        for agent in ["Mozilla/5.0 (X11)", "databend-worksheet/1.0", "Worksheets"] {
+            let (session, first) = answer(&[("user-agent", agent)]);
+            assert!(first.get("set-cookie").is_none());
+            let carried = first["x-databend-session-id"].to_str().unwrap();
+            assert_eq!(carried, session.id);
+            let (again, _) = answer(&[("user-agent", agent), ("x-databend-session-id", carried)]);
+            assert_eq!(again.id, session.id);
+        }
+    }
+
+    #[test]
+    fn route_hints_come_back() {
+        let (_, headers) = answer(&[("x-databend-route-hint", "rh:1:abcdef")]);
+        assert_eq!(headers["x-databend-route-hint"], "rh:1:abcdef");
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl From<Error> for ProtocolError {
         let status = match &error {
             Error::PageOutOfRange { .. } | Error::UnknownQuery { .. } => StatusCode::NOT_FOUND,
             Error::QueryClosed { .. } => StatusCode::BAD_REQUEST,
-            Error::PermissionDenied { .. } => StatusCode::UNAUTHORIZED,
+            Error::PermissionDenied { .. } | Error::ForeignQuery { .. } => StatusCode::UNAUTHORIZED,
             other => status::of(other.kind()),
         };
         let message = match &error {
@@ -98,8 +98,10 @@ pub fn code(error: &Error) -> u16 {
         Error::TableOption { .. } => 1301,
         Error::InvalidArgument { .. } => 2004,
         Error::Unsupported { .. } => 1002,
-        Error::Unauthenticated { .. } => 5100,
-        Error::PermissionDenied { .. } => 1063,
+        Error::Unauthenticated { .. } | Error::TooManyFailedLogins { .. } => 5100,
+        Error::MemoryExhausted { .. } => 1104,
+        Error::QueryIdTaken { .. } => 400,
+        Error::PermissionDenied { .. } | Error::ForeignQuery { .. } => 1063,
         Error::Conflict { .. } => 4001,
         Error::TransactionFailed => 4002,
         Error::TransactionGone { .. } => 4003,
@@ -153,6 +155,8 @@ pub fn refused(refusal: &Refusal) -> Response {
         Refusal::MissingCredentials | Refusal::MalformedCredentials | Refusal::WrongCredentials { .. } => {
             (StatusCode::UNAUTHORIZED, 5100)
         }
+        Refusal::UnknownUser { .. } => (StatusCode::UNAUTHORIZED, 2201),
+        Refusal::Token(TokenError::Jwt) => (StatusCode::UNAUTHORIZED, 5100),
         Refusal::Token(TokenError::Expired) => (StatusCode::UNAUTHORIZED, 5101),
         Refusal::Token(TokenError::Unknown) => (StatusCode::UNAUTHORIZED, 5103),
         Refusal::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, 5100),

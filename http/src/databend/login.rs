@@ -3,6 +3,7 @@
 use super::{
     VERSION, client_session,
     error::{self, ProtocolError},
+    routing,
     wire::{HeartbeatBody, LoginBody, LoginQuery, RefreshBody},
 };
 use crate::{
@@ -90,7 +91,7 @@ pub async fn refresh(State(app): State<App>, headers: HeaderMap, body: Body) -> 
     let token = auth::bearer(&headers).ok_or_else(|| unauthorized(5100, "no refresh token"))?;
     let (principal, session_id) = app.tokens.check(TokenKind::Refresh, token).map_err(|error| match error {
         TokenError::Expired => unauthorized(5102, "refresh token expired"),
-        TokenError::Unknown => unauthorized(5104, "refresh token not known"),
+        TokenError::Unknown | TokenError::Jwt => unauthorized(5104, "refresh token not known"),
     })?;
     let body: RefreshBody = read(&app, body).await?;
     let tokens = issue(&app, &principal, &session_id)?;
@@ -143,12 +144,16 @@ pub async fn logout(
 pub async fn heartbeat(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ProtocolError> {
+    routing::check_sticky(&app, &headers)?;
     let body: HeartbeatBody = read(&app, body).await?;
     let ids = body.node_to_queries.into_values().flatten();
     let remove: Vec<String> = ids.filter(|id| !keep_alive(&app, &caller.principal, id)).collect();
-    Ok(json_response(&json!({"queries_to_remove": remove})))
+    let mut response = json_response(&json!({"queries_to_remove": remove}));
+    client_session::find(&headers, &caller).add_headers(response.headers_mut());
+    Ok(response)
 }
 
 fn keep_alive(app: &App, principal: &Principal, id: &str) -> bool {
@@ -156,8 +161,9 @@ fn keep_alive(app: &App, principal: &Principal, id: &str) -> bool {
     if query.closed().is_some() || query.error().is_some() {
         return false;
     }
+    // Read to its end it needs no more of it, but its client may still come back for the last page.
     query.touch();
-    true
+    !query.is_drained()
 }
 
 /// `POST /v1/verify`

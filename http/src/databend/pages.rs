@@ -4,6 +4,7 @@ use super::{
     client_session::{self, ClientSession},
     error::ProtocolError,
     reply::{Next, Reply},
+    routing,
     session::{self, Opened},
     unfinished::Owed,
 };
@@ -54,7 +55,10 @@ pub async fn page(
     headers: HeaderMap,
 ) -> Result<Response, ProtocolError> {
     let client = client_session::find(&headers, &caller);
-    let query = find(&app, &caller, &client, &id)?;
+    let query = find(&app, &caller, &client, &headers, &id)?;
+    if query.closed() == Some(CloseReason::Cancelled) {
+        return Err(Error::QueryClosed { id, reason: "cancelled by its client".into() }.into());
+    }
     let owed = app.unfinished.get(&id);
     let wait = owed.as_ref().map_or(DEFAULT_WAIT, |o| o.wait);
     let (page, error) = fetch(&query, number, wait).await?;
@@ -74,7 +78,7 @@ pub async fn finalise(
     headers: HeaderMap,
 ) -> Result<Response, ProtocolError> {
     let client = client_session::find(&headers, &caller);
-    let query = find(&app, &caller, &client, &id)?;
+    let query = find(&app, &caller, &client, &headers, &id)?;
     let timed_out = query.closed() == Some(CloseReason::TimedOut);
     query.close(CloseReason::Finalized);
     app.unfinished.remove(&id);
@@ -93,20 +97,40 @@ pub async fn kill(
     headers: HeaderMap,
 ) -> Result<StatusCode, ProtocolError> {
     let client = client_session::find(&headers, &caller);
-    let query = find(&app, &caller, &client, &id)?;
+    let query = find(&app, &caller, &client, &headers, &id)?;
     query.close(CloseReason::Cancelled);
-    app.unfinished.remove(&id);
     Ok(StatusCode::OK)
 }
 
-/// The query, if it belongs to this user and client session.
-fn find(app: &App, caller: &Caller, client: &ClientSession, id: &str) -> Result<QueryHandle, ProtocolError> {
-    let query = app.engine.find_query(&caller.principal, id)?;
+/// The query, if it belongs to this user and client session. Other users' queries are an admin's to see and to kill by
+/// SQL only: their rows are not his.
+pub(super) fn find(
+    app: &App,
+    caller: &Caller,
+    client: &ClientSession,
+    headers: &HeaderMap,
+    id: &str,
+) -> Result<QueryHandle, ProtocolError> {
+    routing::check_node(app, headers, id)?;
+    let query = app.engine.find_query(&caller.principal, id).map_err(|error| unknown_here(app, error))?;
+    if query.principal().name != caller.principal.name {
+        return Err(Error::ForeignQuery { id: id.to_string() }.into());
+    }
     let owner = query.session().id;
     if !owner.is_empty() && !client.id.is_empty() && owner != client.id {
         return Err(ProtocolError::new(StatusCode::UNAUTHORIZED, format!("query `{id}` belongs to another session")));
     }
     Ok(query)
+}
+
+/// Says which node does not know the query: behind a proxy it may be another's.
+fn unknown_here(app: &App, error: Error) -> ProtocolError {
+    let unknown = matches!(error, Error::UnknownQuery { .. });
+    let mut error = ProtocolError::from(error);
+    if unknown {
+        error.message = format!("{} on node {}, started at {}", error.message, app.node_id, app.started_at);
+    }
+    error
 }
 
 type Fetched = (Option<Arc<ResultPage>>, Option<Error>);

@@ -3,7 +3,7 @@
 use super::{
     client_session::{self, ClientSession},
     error::{self, ProtocolError},
-    pages, reply,
+    pages, reply, routing,
     session::{self, Opened},
     wire::QueryBody,
 };
@@ -22,6 +22,7 @@ use std::time::Duration;
 /// Longest time an answer is held back for more rows, whatever the client asks for.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 const ID_BYTES_MAX: usize = 256;
+const LABEL_BYTES_MAX: usize = 255;
 
 /// `POST /v1/query`
 pub async fn start(
@@ -31,7 +32,7 @@ pub async fn start(
     body: Body,
 ) -> Result<Response, ProtocolError> {
     let id = query_id(&headers)?;
-    check_headers(&app, &headers)?;
+    routing::check_sticky(&app, &headers)?;
     let bytes = body::collect(body, &app.limits).await?;
     let body: QueryBody<'_> =
         serde_json::from_slice(&bytes).map_err(|e| ProtocolError::bad_request(format!("parse error: {e}")))?;
@@ -49,10 +50,12 @@ pub async fn start(
         page_rows: body.pagination.max_rows_per_page.unwrap_or(defaults.page_rows).max(1),
         buffer_rows: body.pagination.max_rows_in_buffer.unwrap_or(defaults.buffer_rows).max(1),
         result_timeout: result_timeout(&app, &opened.session),
+        label: label(&headers)?,
         ..defaults
     };
     match app.engine.query(request).await {
         Ok(query) => pages::first(&app, query, opened, &client, wait).await,
+        Err(error @ Error::QueryIdTaken { .. }) => Err(error.into()),
         Err(error) => failed(&client, opened, &error),
     }
 }
@@ -62,9 +65,13 @@ pub async fn state(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, ProtocolError> {
-    let query = app.engine.find_query(&caller.principal, &id)?;
-    Ok(reply::state_only(&query))
+    let client = client_session::find(&headers, &caller);
+    let query = pages::find(&app, &caller, &client, &headers, &id)?;
+    let mut response = reply::state_only(&query);
+    client.add_headers(response.headers_mut());
+    Ok(response)
 }
 
 fn failed(client: &ClientSession, opened: Opened, error: &Error) -> Result<Response, ProtocolError> {
@@ -97,21 +104,13 @@ fn query_id(headers: &HeaderMap) -> Result<Option<String>, ProtocolError> {
     Ok(Some(id.to_string()))
 }
 
-/// Headers that would change the meaning of the request and cannot be honoured.
-fn check_headers(app: &App, headers: &HeaderMap) -> Result<(), ProtocolError> {
-    if headers.contains_key("x-databend-deduplicate-label") {
-        return Err(ProtocolError {
-            status: StatusCode::BAD_REQUEST,
-            code: 1002,
-            message: "X-DATABEND-DEDUPLICATE-LABEL is not supported yet".into(),
-        });
-    }
-    match headers.get("x-databend-sticky-node") {
-        Some(node) if node.as_bytes() != app.node_id.as_bytes() => {
-            let message = format!("sticky session state lost: this is node {}", app.node_id);
-            Err(ProtocolError { status: StatusCode::BAD_REQUEST, code: 5111, message })
-        }
-        _ => Ok(()),
+/// Names what the statement changes: repeated, it changes nothing.
+pub(super) fn label(headers: &HeaderMap) -> Result<Option<String>, ProtocolError> {
+    let Some(value) = headers.get("x-databend-deduplicate-label") else { return Ok(None) };
+    let label = value.to_str().ok().filter(|label| !label.is_empty() && label.len() <= LABEL_BYTES_MAX);
+    match label {
+        Some(label) => Ok(Some(label.to_string())),
+        None => Err(ProtocolError::bad_request("X-DATABEND-DEDUPLICATE-LABEL must be 1 to 255 visible characters")),
     }
 }
 

@@ -67,11 +67,8 @@ impl Reply<'_> {
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
-        if let Ok(id) = HeaderValue::from_str(self.query.id()) {
-            headers.insert("x-databend-query-id", id);
-        }
         let state = if self.error.is_some() { "Failed" } else { state_name(self.query.state()) };
-        headers.insert("x-databend-query-state", HeaderValue::from_static(state));
+        add_query_headers(headers, self.query.id(), state);
         headers.insert("x-databend-query-page-rows", HeaderValue::from(self.page.map_or(0, |p| p.rows)));
     }
 
@@ -162,13 +159,18 @@ pub fn failed_start(state: &Session, echo: &Echo, warnings: &[String], error: &E
     out.extend_from_slice(b",\"schema\":[],\"data\":[],\"affect\":null,\"result_timeout_secs\":0,\"stats\":");
     write_stats(&mut out, &QueryStats::default());
     out.extend_from_slice(b",\"stats_uri\":null,\"final_uri\":null,\"next_uri\":null,\"kill_uri\":null}");
-    json_response(out)
+    let mut response = json_response(out);
+    response.headers_mut().insert("x-databend-query-state", HeaderValue::from_static("Failed"));
+    response
 }
 
-/// The answer of the state endpoint: no rows, no session.
+/// The answer of the state endpoint: no rows, no session; older clients expect their keys all the same.
 pub fn state_only(query: &QueryHandle) -> Response {
     let mut out = b"{\"id\":".to_vec();
     json_string(&mut out, query.id());
+    out.extend_from_slice(b",\"session_id\":");
+    json_string(&mut out, &query.session().id);
+    out.extend_from_slice(b",\"session\":{},\"schema\":[],\"data\":[],\"next_uri\":null");
     out.extend_from_slice(b",\"state\":");
     json_string(&mut out, state_name(query.state()));
     out.extend_from_slice(b",\"error\":");
@@ -178,7 +180,16 @@ pub fn state_only(query: &QueryHandle) -> Response {
     out.extend_from_slice(b",\"stats\":");
     write_stats(&mut out, &query.stats());
     out.push(b'}');
-    json_response(out)
+    let mut response = json_response(out);
+    add_query_headers(response.headers_mut(), query.id(), state_name(query.state()));
+    response
+}
+
+fn add_query_headers(headers: &mut HeaderMap, id: &str, state: &'static str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-databend-query-id", id);
+    }
+    headers.insert("x-databend-query-state", HeaderValue::from_static(state));
 }
 
 fn json_response(body: Vec<u8>) -> Response {

@@ -19,6 +19,9 @@ struct Internal {
     last_node_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     last_query_ids: Vec<String>,
+    /// Keys that others wrote: kept as they are.
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
 /// Parts of the client's object that the engine does not know and the client wants back.
@@ -30,6 +33,8 @@ pub struct Echo {
     /// Settings we do not have: ignored with a warning, kept.
     unknown_settings: BTreeMap<String, String>,
     others: Map<String, Value>,
+    /// Keys of `internal` that are not ours.
+    internal: Map<String, Value>,
 }
 
 /// What a query request's session means.
@@ -48,7 +53,12 @@ pub fn open(app: &App, principal: Principal, id: String, body: Option<SessionBod
     if let Some(database) = body.database.filter(|d| !d.is_empty()) {
         session.database = database;
     }
-    session.transaction = transaction(body.txn_state, body.internal.as_deref())?;
+    let internal: Internal = match body.internal.as_deref().filter(|text| !text.is_empty()) {
+        Some(text) => serde_json::from_str(text)
+            .map_err(|e| ProtocolError::bad_request(format!("parse error: session.internal: {e}")))?,
+        None => Internal::default(),
+    };
+    session.transaction = transaction(body.txn_state, internal.txn_id);
     let (mut unknown_settings, mut warnings) = (BTreeMap::new(), Vec::new());
     for (name, value) in body.settings.unwrap_or_default() {
         if let Err(Error::UnknownSetting { .. }) = app.engine.setting(&session, &name) {
@@ -67,23 +77,19 @@ pub fn open(app: &App, principal: Principal, id: String, body: Option<SessionBod
         secondary_roles: body.secondary_roles,
         unknown_settings,
         others,
+        internal: internal.others,
     };
     Ok(Opened { session, echo, warnings })
 }
 
-fn transaction(state: Option<TxnState>, internal: Option<&str>) -> Result<TransactionState, ProtocolError> {
-    let state = state.unwrap_or(TxnState::AutoCommit);
-    if state == TxnState::AutoCommit {
-        return Ok(TransactionState::AutoCommit);
+/// Without an id it is a transaction this server never gave out: the engine will not find it and say so.
+fn transaction(state: Option<TxnState>, id: Option<u64>) -> TransactionState {
+    let id = TransactionId(id.unwrap_or(0));
+    match state.unwrap_or(TxnState::AutoCommit) {
+        TxnState::AutoCommit => TransactionState::AutoCommit,
+        TxnState::Active => TransactionState::Active(id),
+        TxnState::Fail => TransactionState::Failed(id),
     }
-    let internal: Internal = match internal.filter(|text| !text.is_empty()) {
-        Some(text) => serde_json::from_str(text)
-            .map_err(|e| ProtocolError::bad_request(format!("parse error: session.internal: {e}")))?,
-        None => Internal::default(),
-    };
-    // No id: a transaction this server never gave out. The engine will not find it and say so.
-    let id = TransactionId(internal.txn_id.unwrap_or(0));
-    Ok(if state == TxnState::Active { TransactionState::Active(id) } else { TransactionState::Failed(id) })
 }
 
 /// A statement that could not start spoils its transaction.
@@ -126,7 +132,7 @@ pub fn write(out: &mut Vec<u8>, session: &Session, echo: &Echo, node_id: &str, q
     out.extend_from_slice(b"\",\"need_sticky\":");
     out.extend_from_slice(if state == "Active" { b"true" } else { b"false" });
     out.extend_from_slice(b",\"need_keep_alive\":false,\"internal\":");
-    write_internal(out, txn_id, node_id, query_id);
+    write_internal(out, txn_id, node_id, query_id, &echo.internal);
     for (name, value) in &echo.others {
         out.push(b',');
         json_string(out, name);
@@ -136,9 +142,9 @@ pub fn write(out: &mut Vec<u8>, session: &Session, echo: &Echo, node_id: &str, q
     out.push(b'}');
 }
 
-fn write_internal(out: &mut Vec<u8>, txn_id: Option<u64>, node_id: &str, query_id: &str) {
+fn write_internal(out: &mut Vec<u8>, txn_id: Option<u64>, node_id: &str, query_id: &str, others: &Map<String, Value>) {
     let last_query_ids = if query_id.is_empty() { Vec::new() } else { vec![query_id.to_string()] };
-    let internal = Internal { txn_id, last_node_id: node_id.into(), last_query_ids };
+    let internal = Internal { txn_id, last_node_id: node_id.into(), last_query_ids, others: others.clone() };
     let mut text = Vec::with_capacity(128);
     write_value(&mut text, &internal);
     crate::encode::json_string_from_utf8(out, &text);

@@ -22,14 +22,14 @@ pub struct Unfinished {
     queries: Mutex<HashMap<String, Arc<Owed>>>,
 }
 
-/// Entries are removed when their query ends; those of forgotten queries, when so many have gathered.
+/// Entries are removed when their query is finalised; those of forgotten queries, when so many have gathered.
 const SWEEP_AT: usize = 1024;
 
 impl Unfinished {
     pub(super) fn insert(&self, app: &App, id: &str, owed: Owed) {
         let mut queries = self.queries.lock();
         if queries.len() >= SWEEP_AT {
-            queries.retain(|id, owed| app.engine.find_query(&owed.principal, id).is_ok_and(|q| q.closed().is_none()));
+            queries.retain(|id, owed| app.engine.find_query(&owed.principal, id).is_ok());
         }
         queries.insert(id.to_string(), Arc::new(owed));
     }
