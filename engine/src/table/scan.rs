@@ -8,7 +8,7 @@ use basalt_storage::Storage;
 use datafusion::{
     arrow::compute::SortOptions,
     catalog::Session,
-    common::{Result, ScalarValue, Statistics, internal_err, stats::Precision},
+    common::{Result, ScalarValue, Statistics, internal_err},
     datasource::{
         listing::PartitionedFile,
         object_store::ObjectStoreUrl,
@@ -71,7 +71,7 @@ impl FileScan<'_> {
         let partitioning = lookup.then(|| Partitioning::UnknownPartitioning(groups.len()));
         let config = FileScanConfigBuilder::new(STORE.clone(), Arc::new(source))
             .with_file_groups(groups)
-            .with_statistics(if lookup { self.of_few_pages() } else { self.statistics.clone() })
+            .with_statistics(self.statistics.clone())
             .with_output_ordering(ordering)
             .with_output_partitioning(partitioning)
             .with_expr_adapter(Some(Arc::new(RenamingAdapters::new(self.table))))
@@ -98,13 +98,6 @@ impl FileScan<'_> {
     fn is_lookup(&self) -> bool {
         let first = self.table.sort_key.first().and_then(|id| self.table.column_by_id(*id));
         first.is_some_and(|column| self.filters.iter().any(|filter| is_equality(filter, &column.name)))
-    }
-
-    /// What a lookup will find: so few rows that spreading them over threads does not pay.
-    fn of_few_pages(&self) -> Statistics {
-        let page = self.storage.settings().page_rows;
-        let rows = self.statistics.num_rows.map(|rows| rows.min(page)).to_inexact();
-        Statistics { num_rows: rows, total_byte_size: Precision::Absent, ..self.statistics.clone() }.to_inexact()
     }
 
     /// Files in groups that run side by side; sorted and free of overlap within a group where the segments allow it.
