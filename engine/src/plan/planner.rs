@@ -8,6 +8,7 @@ use super::{
 use crate::{
     functions::{CheckArithmetic, Functions, Scope},
     runtime::PlannerKey,
+    table::SegmentTable,
 };
 use datafusion::{
     catalog::Session,
@@ -16,6 +17,7 @@ use datafusion::{
         tree_node::{TreeNode, TreeNodeRecursion},
     },
     config::ConfigOptions,
+    datasource::source_as_provider,
     execution::{SessionState, SessionStateBuilder, config::SessionConfig, runtime_env::RuntimeEnv},
     logical_expr::{Expr, LogicalPlan},
     optimizer::{Optimizer, OptimizerRule, simplify_expressions::SimplifyExpressions},
@@ -32,6 +34,8 @@ pub(crate) struct Planner {
     pub state: SessionState,
     /// Options for plans so simple that the rules find everything the first time.
     pub one_pass: Arc<ConfigOptions>,
+    /// Configuration of plans that run in one thread.
+    pub one_thread: SessionConfig,
 }
 
 /// Nodes of a plan that is optimised in one pass.
@@ -55,7 +59,8 @@ pub(crate) fn planner_state(key: PlannerKey, functions: &Functions, env: Arc<Run
     let mut one_pass = options.as_ref().clone();
     one_pass.optimizer.max_passes = 1;
     state.execution_props_mut().config_options = Some(options);
-    Planner { state, one_pass: Arc::new(one_pass) }
+    let one_thread = state.config().clone().with_target_partitions(1);
+    Planner { state, one_pass: Arc::new(one_pass), one_thread }
 }
 
 fn session_config(key: PlannerKey) -> SessionConfig {
@@ -142,10 +147,28 @@ pub(super) async fn lower(
     let planner = DefaultPhysicalPlanner::default();
     let physical = if light {
         planner.create_physical_plan(&plan, &session.with_effort(Effort::None)).await?
+    } else if is_lookup(&plan)? {
+        planner.create_physical_plan(&plan, &session.in_one_thread()).await?
     } else {
         planner.create_physical_plan(&plan, session as &dyn Session).await?
     };
     Ok((plan, physical))
+}
+
+/// Whether a plan reads one table, and of it one value of its sort key.
+fn is_lookup(plan: &LogicalPlan) -> Result<bool> {
+    let mut lookup = false;
+    if is_simple(plan)? {
+        plan.apply(|node| {
+            if let LogicalPlan::TableScan(scan) = node {
+                let provider = source_as_provider(&scan.source).ok();
+                let table = provider.as_ref().and_then(|provider| provider.downcast_ref::<SegmentTable>());
+                lookup = table.is_some_and(|table| table.is_lookup(&scan.filters));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })?;
+    }
+    Ok(lookup)
 }
 
 /// Whether a plan is a handful of expressions over no table: then most rules have nothing to find.

@@ -36,6 +36,7 @@ pub(crate) struct PlanningSession {
     props: ExecutionProps,
     effort: Effort,
     one_pass: bool,
+    one_thread: bool,
     zone: Tz,
 }
 
@@ -43,7 +44,7 @@ impl PlanningSession {
     pub fn new(planner: Arc<Planner>, now: DateTime<Utc>, zone: Tz) -> Self {
         let mut props = ExecutionProps::new().with_query_execution_start_time(now);
         props.config_options = Some(planner.state.config_options().clone());
-        Self { planner, props, effort: Effort::Full, one_pass: false, zone }
+        Self { planner, props, effort: Effort::Full, one_pass: false, one_thread: false, zone }
     }
 
     pub(super) fn with_effort(&self, effort: Effort) -> Self {
@@ -53,6 +54,11 @@ impl PlanningSession {
     /// The same for plans whose logical rules need to run only once.
     pub(super) fn in_one_pass(&self) -> Self {
         Self { one_pass: true, ..self.copy() }
+    }
+
+    /// The same for plans with so few rows that a second thread costs more than it does.
+    pub(super) fn in_one_thread(&self) -> Self {
+        Self { one_thread: true, ..self.copy() }
     }
 
     /// The same in another time zone.
@@ -67,7 +73,8 @@ impl PlanningSession {
 
     fn copy(&self) -> Self {
         let (planner, props) = (self.planner.clone(), self.props.clone());
-        Self { planner, props, effort: self.effort, one_pass: self.one_pass, zone: self.zone }
+        let (effort, one_pass, one_thread) = (self.effort, self.one_pass, self.one_thread);
+        Self { planner, props, effort, one_pass, one_thread, zone: self.zone }
     }
 
     pub fn state(&self) -> &SessionState {
@@ -82,6 +89,9 @@ impl Session for PlanningSession {
     }
 
     fn config(&self) -> &SessionConfig {
+        if self.one_thread {
+            return &self.planner.one_thread;
+        }
         self.planner.state.config()
     }
 

@@ -64,7 +64,7 @@ impl FileScan<'_> {
             .with_parquet_file_reader_factory(Arc::new(readers))
             .with_pushdown_filters(self.decodes_late(projection))
             .with_reorder_filters(state.config_options().execution.parquet.reorder_filters);
-        let lookup = self.is_lookup();
+        let lookup = is_lookup(self.table, self.filters);
         let threads = if lookup { 1 } else { state.config().target_partitions() };
         let (groups, ordering) = self.groups(segments, projection, threads)?;
         // A declared partitioning keeps files whole.
@@ -91,13 +91,6 @@ impl FileScan<'_> {
         let conditions: HashSet<&str> =
             self.filters.iter().flat_map(|f| f.column_refs()).map(|c| c.name.as_str()).collect();
         !conditions.is_empty() && read > conditions.len() + LATE_COLUMNS_MIN
-    }
-
-    /// Whether a condition asks for one value of the first sort column: a few pages at one place, which are not worth
-    /// opening a file in several pieces for.
-    fn is_lookup(&self) -> bool {
-        let first = self.table.sort_key.first().and_then(|id| self.table.column_by_id(*id));
-        first.is_some_and(|column| self.filters.iter().any(|filter| is_equality(filter, &column.name)))
     }
 
     /// Files in groups that run side by side; sorted and free of overlap within a group where the segments allow it.
@@ -174,6 +167,12 @@ impl FileScan<'_> {
         let ordering = LexOrdering::new(ordering.collect::<Option<Vec<_>>>()?)?;
         Some((chains.into_iter().map(|(_, _, chain)| chain).collect(), ordering))
     }
+}
+
+/// Whether a condition asks for one value of the first sort column.
+pub(super) fn is_lookup(table: &Table, conditions: &[Expr]) -> bool {
+    let first = table.sort_key.first().and_then(|id| table.column_by_id(*id));
+    first.is_some_and(|column| conditions.iter().any(|condition| is_equality(condition, &column.name)))
 }
 
 /// Whether a condition is `column = value`.

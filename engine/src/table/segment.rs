@@ -33,6 +33,12 @@ impl SegmentTable {
         Self { parts, table, schema, counters }
     }
 
+    /// Whether a condition asks for one value of the first sort column: a few pages at one place, which are not worth
+    /// a second thread, nor opening a file in several pieces.
+    pub fn is_lookup(&self, filters: &[Expr]) -> bool {
+        scan::is_lookup(self.table.table(), filters)
+    }
+
     /// Inline segments: few rows, already in memory.
     fn inline_scan(
         &self,
