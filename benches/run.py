@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import suites  # noqa: E402
+from harness import stages, suites  # noqa: E402
 from harness.basalt import Failed  # noqa: E402
 from harness.report import Report  # noqa: E402
 
@@ -36,7 +36,9 @@ def parse():
     spill = add("spill", "TPC-H within a memory limit")
     spill.add_argument("--scale", type=float, default=10)
     spill.add_argument("--limit-gib", type=float, default=4)
-    add("paging", "a large result, page by page").add_argument("--rows", type=int, default=1_000_000)
+    add("paging", "a large result, page by page").add_argument("--rows", type=int, default=10_000_000)
+    add("upload", "a file to a stage").add_argument("--gib", type=float, default=1)
+    add("copy", "COPY INTO from a hundred Parquet files").add_argument("--scale", type=float, default=1)
     arguments = parser.parse_args()
     arguments.peers = [] if arguments.peers == "none" else arguments.peers.split(",")
     unknown = set(arguments.peers) - set(suites.PEERS)
@@ -50,11 +52,13 @@ def steps(bench, arguments):
     if arguments.suite == "quick":
         return [bench.select1, bench.insert, lambda: bench.load(0.3), lambda: bench.point(300_000),
                 lambda: bench.query_suite("tpch", 0.3), lambda: bench.query_suite("clickbench", 500_000),
-                lambda: bench.query_suite("ssb", 0.3), lambda: bench.segments(10_000), lambda: bench.paging(300_000)]
+                lambda: bench.query_suite("ssb", 0.3), lambda: bench.segments(10_000), lambda: stages.paging(bench, 300_000),
+                lambda: stages.stage_upload(bench, gib // 8), lambda: stages.copy_parquet(bench, 0.1)]
     if arguments.suite == "full":
         return [bench.select1, bench.insert, lambda: bench.load(1), lambda: bench.point(6_000_000),
                 lambda: bench.query_suite("tpch", 1), lambda: bench.query_suite("clickbench", 10_000_000),
-                lambda: bench.query_suite("ssb", 1), lambda: bench.segments(100_000), lambda: bench.paging(1_000_000),
+                lambda: bench.query_suite("ssb", 1), lambda: bench.segments(100_000), lambda: stages.paging(bench, 10_000_000),
+                lambda: stages.stage_upload(bench, gib), lambda: stages.copy_parquet(bench, 1),
                 lambda: bench.query_suite("tpch", 10), lambda: bench.spill(10, 4 * gib)]
     return [{
         "tpch": lambda: bench.query_suite("tpch", arguments.scale),
@@ -66,7 +70,9 @@ def steps(bench, arguments):
         "select1": bench.select1,
         "segments": lambda: bench.segments(arguments.count),
         "spill": lambda: bench.spill(arguments.scale, int(arguments.limit_gib * gib)),
-        "paging": lambda: bench.paging(arguments.rows),
+        "paging": lambda: stages.paging(bench, arguments.rows),
+        "upload": lambda: stages.stage_upload(bench, int(arguments.gib * gib)),
+        "copy": lambda: stages.copy_parquet(bench, arguments.scale),
     }[arguments.suite]]
 
 

@@ -250,20 +250,6 @@ class Bench:
         self.report.row(title, "basalt", "queries that finish", len(figures["queries"]), "of 22")
         self.report.row(title, "basalt", "most memory (RSS)", figures["rss_mb"], "MB")
 
-    def paging(self, rows):
-        title = f"paging {rows:,} rows"
-        self.say(title)
-        with self.server("paging") as server:
-            server.query(f"CREATE TABLE wide AS SELECT number AS n, number * 7 AS m, concat('row ', CAST(number AS VARCHAR)) AS t "
-                         f"FROM numbers({rows})")
-            begin = time.perf_counter()
-            got = len(server.query("SELECT * FROM wide"))
-            seconds = time.perf_counter() - begin
-            if got != rows:
-                self.report.note(f"{title}: {got} rows came")
-            self.report.row(title, "basalt", "rate, JSON read by Python", rows / seconds, "rows/s")
-            self.report.row(title, "basalt", "most memory (RSS)", server.memory()[1], "MB")
-
 
 def machine():
     model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
