@@ -100,6 +100,11 @@ impl Engine {
         self.parts.queries.find_for(principal, id)
     }
 
+    /// Statements that wait for a place to run.
+    pub fn queries_waiting(&self) -> usize {
+        self.parts.queries.waiting()
+    }
+
     /// Ends what belongs to a client session: its open transactions are rolled back, its queries are closed.
     pub async fn end_session(&self, session: &Session) -> Result<()> {
         if !session.id.is_empty() {

@@ -1,6 +1,6 @@
 //! What every handler can reach: the engine, the tokens, the limits. Cheap to clone.
 
-use crate::{auth::Attempts, databend::Unfinished, limits::Limits, tokens::Tokens};
+use crate::{auth::Attempts, databend::Unfinished, limits::Limits, secret, tokens::Tokens};
 use basalt_engine::{Clock, Engine, SystemClock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use std::sync::{
@@ -22,10 +22,14 @@ pub struct Shared {
     pub node_id: String,
     pub limits: Limits,
     pub tokens: Tokens,
+    /// Signs what leaves this server and comes back.
+    pub secret: Arc<[u8; 32]>,
     pub attempts: Attempts,
     /// Answers of the query endpoints that are not complete yet.
     pub unfinished: Unfinished,
     pub metrics: Option<PrometheusHandle>,
+    /// The settings this server runs with, without secrets.
+    pub config: Vec<(&'static str, String)>,
     pub started: Instant,
     /// The same on the wall, as RFC 3339 in UTC.
     pub started_at: String,
@@ -40,9 +44,11 @@ impl App {
             node_id: uuid::Uuid::new_v4().simple().to_string(),
             limits,
             tokens,
+            secret: Arc::new(secret::random()),
             attempts: Attempts::default(),
             unfinished: Unfinished::default(),
             metrics: None,
+            config: Vec::new(),
             started: Instant::now(),
             started_at: rfc3339(SystemClock.now().0),
             draining: AtomicBool::new(false),
@@ -57,6 +63,27 @@ impl App {
             shared.metrics = Some(handle);
         }
         self
+    }
+
+    /// Uses a secret that outlives the process. To be called before the app is shared.
+    pub fn with_secret(mut self, secret: [u8; 32]) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.secret = Arc::new(secret);
+        }
+        self
+    }
+
+    /// Adds the settings that administrators may see. To be called before the app is shared.
+    pub fn with_config(mut self, config: Vec<(&'static str, String)>) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.config = config;
+        }
+        self
+    }
+
+    /// Seconds since 1970.
+    pub fn now_secs(&self) -> u64 {
+        u64::try_from(SystemClock.now().0 / 1_000_000).unwrap_or_default()
     }
 
     pub fn drain(&self) {

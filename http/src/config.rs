@@ -37,6 +37,12 @@ macro_rules! settings {
         }
 
         impl Config {
+            /// Every setting with its value as text, those of secrets hidden.
+            pub fn shown(&self) -> Vec<(&'static str, String)> {
+                let shown = |key: &'static str, text: String| (key, if HIDDEN.contains(&key) { "…".into() } else { text });
+                vec![$(shown(stringify!($key), format!("{:?}", self.$key)),)*]
+            }
+
             /// Every setting's name.
             pub const KEYS: &[&str] = &[$(stringify!($key),)*];
 
@@ -115,6 +121,9 @@ settings! {
     session_token_ttl_secs: u64 = 4 * 3600;
     refresh_token_ttl_secs: u64 = 8 * 3600;
 }
+
+/// May hold credentials.
+const HIDDEN: [&str; 3] = ["root_password", "root_password_file", "storage_options"];
 
 /// Zero would stop the server from working at all.
 const POSITIVE: [&str; 12] = [
@@ -210,6 +219,7 @@ impl Config {
         put(&mut settings.fold_after, secs(self.fold_after_secs));
         put(&mut settings.transaction_idle_max, secs(self.transaction_idle_max_secs));
         settings.allow_external_locations = self.allow_external_stages;
+        settings.version_text = crate::databend::version_text();
         self.storage(&mut settings)?;
         Ok(settings)
     }

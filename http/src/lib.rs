@@ -20,6 +20,7 @@ pub mod machine;
 pub mod metrics;
 pub mod origin;
 pub mod routes;
+pub mod secret;
 pub mod serve;
 pub mod server;
 pub mod starrocks;

@@ -8,6 +8,8 @@ pub enum Face {
     /// Every HTTP dialect (their paths do not collide).
     Plain,
     Databend,
+    /// Databend's admin API and nothing else.
+    DatabendAdmin,
     /// The node of a StarRocks cluster that takes the bytes of loads.
     StarrocksBe,
 }
@@ -46,9 +48,10 @@ fn parse_face(name: &str) -> Result<Face, String> {
     match name {
         "plain" => Ok(Face::Plain),
         "databend" => Ok(Face::Databend),
+        "databend-admin" => Ok(Face::DatabendAdmin),
         "starrocks-be" => Ok(Face::StarrocksBe),
         other if NOT_BUILT.contains(&other) => Err(format!("face `{other}` is not built in this version")),
-        other => Err(format!("unknown face `{other}`: known are plain, databend, starrocks-be")),
+        other => Err(format!("unknown face `{other}`: known are plain, databend, databend-admin, starrocks-be")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One server's life: check who may enter, open the engine, listen, wait for a signal, drain, close.
 
-use crate::{app::App, config::Config, logging, machine, metrics as names, server::Server, tokens::Tokens};
+use crate::{app::App, config::Config, logging, machine, metrics as names, secret, server::Server, tokens::Tokens};
 use basalt_engine::Engine;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{process::ExitCode, time::Duration};
@@ -61,8 +61,15 @@ async fn serve(config: Config) -> ExitCode {
         Duration::from_secs(config.session_token_ttl_secs),
         Duration::from_secs(config.refresh_token_ttl_secs),
     );
+    let secret = match secret::of_directory(&config.data_dir) {
+        Ok(secret) => secret,
+        Err(error) => return fail(&format!("cannot read the server's secret: {error}")),
+    };
     let hosts = open.then(|| config.host_names.clone());
-    let app = App::new(engine.clone(), config.limits(), tokens, hosts).with_metrics(recorder.clone());
+    let app = App::new(engine.clone(), config.limits(), tokens, hosts)
+        .with_metrics(recorder.clone())
+        .with_secret(secret)
+        .with_config(config.shown());
     let ended = listen(&config, app, recorder, stop).await;
     let closed = engine.shutdown(CLOSE_GRACE).await;
     match (ended, closed) {

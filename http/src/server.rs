@@ -36,6 +36,7 @@ pub fn face_router(app: &App, face: Face) -> Router {
     let router = match face {
         Face::Plain => native.merge(databend::router(app)).merge(starrocks::router(app, face)),
         Face::Databend => native.merge(databend::router(app)),
+        Face::DatabendAdmin => native.merge(databend::admin_router(app)),
         Face::StarrocksBe => native.merge(starrocks::router(app, face)),
     };
     router

@@ -95,6 +95,11 @@ impl Registry {
         }
     }
 
+    /// Queries that wait for a place.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Waits for a place, within bounds.
     pub(super) async fn admit(&self) -> Result<Slot> {
         if self.shutting_down.load(Ordering::Relaxed) {

@@ -59,6 +59,16 @@ fn numbers_in_a_file_are_numbers_and_passwords_texts() {
 }
 
 #[test]
+fn what_is_shown_has_no_secrets() {
+    let flags = ["root_password=s3cret", "storage_options=key=s3cret", "columns_max=7"];
+    let flags: Vec<_> = flags.iter().map(|f| flag(f).unwrap()).collect();
+    let shown = Config::load(None, environment(&[]), &flags).unwrap().shown();
+    assert_eq!(shown.len(), Config::KEYS.len());
+    assert!(shown.contains(&("columns_max", "Some(7)".to_string())));
+    assert!(!format!("{shown:?}").contains("s3cret"));
+}
+
+#[test]
 fn engine_settings_follow() {
     let flags = ["memory_limit_bytes=1000000000", "query_time_max_secs=7", "storage_compression=zstd"];
     let flags: Vec<_> = flags.iter().map(|f| flag(f).unwrap()).collect();

@@ -76,6 +76,26 @@ pub fn is_retryable(error: &Error) -> bool {
     matches!(error, Error::Busy { .. } | Error::ShuttingDown)
 }
 
+/// A failure of a call that works on files, by its status; unlike queries, such calls have no other place for it.
+pub fn of_files(error: &Error) -> ProtocolError {
+    if is_retryable(error) {
+        return unavailable(error);
+    }
+    if let Error::Internal { source, .. } = error {
+        tracing::error!(%error, source = ?source, "a call on files failed inside");
+    }
+    let status = match error.kind() {
+        ErrorKind::ResourceExhausted => StatusCode::INSUFFICIENT_STORAGE,
+        kind => status::of(kind),
+    };
+    ProtocolError { status, code: code(error), message: error.to_string() }
+}
+
+/// The client should come back.
+pub fn unavailable(error: &Error) -> ProtocolError {
+    ProtocolError { status: StatusCode::SERVICE_UNAVAILABLE, code: code(error), message: error.to_string() }
+}
+
 /// The number of an engine error.
 pub fn code(error: &Error) -> u16 {
     match error {
@@ -172,18 +192,4 @@ pub fn refused(refusal: &Refusal) -> Response {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*retry_after_secs));
     }
     response
-}
-
-/// `PUT /v1/upload_to_stage`
-pub async fn upload_not_built() -> ProtocolError {
-    ProtocolError { status: StatusCode::NOT_IMPLEMENTED, code: 1002, message: "stages are not built yet".into() }
-}
-
-/// `PUT /v1/streaming_load`
-pub async fn streaming_load_not_built() -> ProtocolError {
-    ProtocolError {
-        status: StatusCode::NOT_IMPLEMENTED,
-        code: 1002,
-        message: "streaming_load is not built yet; use PUT /api/{db}/{table}/_stream_load".into(),
-    }
 }

@@ -3,21 +3,21 @@
 use super::{
     client_session::{self, ClientSession},
     error::{self, ProtocolError},
-    pages, reply, routing,
+    pages, presigned, reply, routing,
     session::{self, Opened},
-    wire::QueryBody,
+    wire::{AttachmentBody, QueryBody},
 };
 use crate::{app::App, auth::Caller, body};
 use axum::{
     Extension,
     body::Body,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
-use basalt_engine::{Error, Parameters, QueryRequest, Session};
+use basalt_engine::{Error, Parameters, QueryRequest, Session, StageAttachment};
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Longest time an answer is held back for more rows, whatever the client asks for.
 const WAIT_MAX: Duration = Duration::from_secs(120);
@@ -38,10 +38,6 @@ pub async fn start(
         serde_json::from_slice(&bytes).map_err(|e| ProtocolError::bad_request(format!("parse error: {e}")))?;
     let client = client_session::find(&headers, &caller);
     let opened = session::open(&app, caller.principal.clone(), client.id.clone(), body.session)?;
-    if body.stage_attachment.as_ref().is_some_and(|a| !a.is_null()) {
-        let error = Error::Unsupported { what: "stage_attachment (stages are not built yet)".into() };
-        return failed(&client, opened, &error);
-    }
     let wait = Duration::from_secs(body.pagination.wait_time_secs).min(WAIT_MAX);
     let defaults = QueryRequest::new(body.sql, opened.session.clone());
     let request = QueryRequest {
@@ -51,6 +47,8 @@ pub async fn start(
         buffer_rows: body.pagination.max_rows_in_buffer.unwrap_or(defaults.buffer_rows).max(1),
         result_timeout: result_timeout(&app, &opened.session),
         label: label(&headers)?,
+        stage_attachment: body.stage_attachment.map(attachment),
+        presigner: Some(presigned::presigner(&app, &caller, &headers)),
         ..defaults
     };
     match app.engine.query(request).await {
@@ -76,8 +74,7 @@ pub async fn state(
 
 fn failed(client: &ClientSession, opened: Opened, error: &Error) -> Result<Response, ProtocolError> {
     if error::is_retryable(error) {
-        let (status, code) = (StatusCode::SERVICE_UNAVAILABLE, error::code(error));
-        return Err(ProtocolError { status, code, message: error.to_string() });
+        return Err(error::unavailable(error));
     }
     if let Error::Internal { source, .. } = error {
         tracing::error!(%error, source = ?source, "statement failed inside");
@@ -89,7 +86,7 @@ fn failed(client: &ClientSession, opened: Opened, error: &Error) -> Result<Respo
 }
 
 /// The client's id for the query. It becomes part of paths and headers, so it is kept to characters safe there.
-fn query_id(headers: &HeaderMap) -> Result<Option<String>, ProtocolError> {
+pub(super) fn query_id(headers: &HeaderMap) -> Result<Option<String>, ProtocolError> {
     let Some(value) = headers.get("x-databend-query-id") else { return Ok(None) };
     let ok = |id: &&str| {
         !id.is_empty()
@@ -111,6 +108,21 @@ pub(super) fn label(headers: &HeaderMap) -> Result<Option<String>, ProtocolError
     match label {
         Some(label) => Ok(Some(label.to_string())),
         None => Err(ProtocolError::bad_request("X-DATABEND-DEDUPLICATE-LABEL must be 1 to 255 visible characters")),
+    }
+}
+
+fn attachment(body: AttachmentBody) -> StageAttachment {
+    let texts = |options: Option<BTreeMap<String, Value>>| -> BTreeMap<String, String> {
+        let text = |value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        options.unwrap_or_default().into_iter().map(|(name, value)| (name, text(value))).collect()
+    };
+    StageAttachment {
+        location: body.location,
+        file_format_options: texts(body.file_format_options),
+        copy_options: texts(body.copy_options),
     }
 }
 

@@ -9,7 +9,7 @@ pub fn column_type(field: &Field) -> String {
 }
 
 /// The type inside another one: `T NULL` when it may be NULL.
-fn inner(field: &Field) -> String {
+pub fn inner(field: &Field) -> String {
     let name = bare(field);
     if field.is_nullable() && !matches!(field.data_type(), DataType::Null) { format!("{name} NULL") } else { name }
 }

@@ -12,8 +12,26 @@ pub struct QueryBody<'a> {
     pub session: Option<SessionBody>,
     #[serde(default)]
     pub pagination: Pagination,
-    pub stage_attachment: Option<Value>,
+    pub stage_attachment: Option<AttachmentBody>,
     pub params: Option<Value>,
+}
+
+/// A file of a stage that holds the rows of the statement. Values should be texts; numbers and booleans are taken, too.
+#[derive(Debug, Deserialize)]
+pub struct AttachmentBody {
+    pub location: String,
+    pub file_format_options: Option<BTreeMap<String, Value>>,
+    pub copy_options: Option<BTreeMap<String, Value>>,
+}
+
+/// Query of `/v1/presigned/…`.
+#[derive(Debug, Deserialize)]
+pub struct PresignedQuery {
+    pub user: String,
+    pub role: String,
+    pub expires: i64,
+    pub content_type: Option<String>,
+    pub signature: String,
 }
 
 /// How the client wants its pages.
@@ -87,4 +105,28 @@ pub struct RefreshBody {
 pub struct HeartbeatBody {
     #[serde(default)]
     pub node_to_queries: BTreeMap<String, Vec<String>>,
+}
+
+/// Body of a search.
+#[derive(Debug, Deserialize)]
+pub struct KeywordBody {
+    pub keyword: String,
+}
+
+/// Query of `…/fields`.
+#[derive(Debug, Default, Deserialize)]
+pub struct FieldsQuery {
+    pub catalog: Option<String>,
+}
+
+/// Body of `POST /v1/users`.
+#[derive(Debug, Deserialize)]
+pub struct UserBody {
+    pub name: String,
+    pub hostname: Option<String>,
+    pub auth_type: Option<String>,
+    pub auth_string: Option<String>,
+    pub default_role: Option<String>,
+    pub roles: Option<Vec<String>>,
+    pub grant_all: Option<bool>,
 }
