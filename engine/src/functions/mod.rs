@@ -3,14 +3,17 @@
 //! The list is closed: a name that is not here is unknown. Functions whose answer depends on the session
 //! (`database()`, `version()`…) are made per statement, in [`session_function`].
 
+mod aggregate;
 mod arithmetic;
 mod calendar;
 mod constant;
+mod nested;
 mod numbers;
 mod sum;
 mod type_name;
 mod zone;
 
+pub(crate) use aggregate::{is_aggregate, merge_of, state_of};
 pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
 pub(crate) use constant::session_function;
 pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, instants_of_texts, zone_function};
@@ -20,7 +23,7 @@ use datafusion::{
     execution::SessionStateDefaults,
     functions::all_default_functions,
     functions_aggregate::all_default_aggregate_functions,
-    functions_nested::{all_default_higher_order_functions, all_default_nested_functions},
+    functions_nested::all_default_nested_functions,
     functions_window::all_default_window_functions,
     logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF, planner::ExprPlanner},
 };
@@ -60,14 +63,16 @@ impl Functions {
         scalar.retain(|f| f.name() != "version");
         scalar.extend(calendar::functions());
         scalar.push(type_name::function());
+        nested::add_overloaded(&mut scalar, nested::functions());
         let mut aggregate = all_default_aggregate_functions();
         aggregate.retain(|f| f.name() != "sum");
         aggregate.push(sum::checked_sum());
-        let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(arithmetic::DividePlanner)];
+        aggregate.extend(aggregate::functions());
+        let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(arithmetic::DividePlanner), Arc::new(nested::NestedPlanner)];
         planners.extend(SessionStateDefaults::default_expr_planners());
         let lists = Lists {
             scalar,
-            higher_order: all_default_higher_order_functions(),
+            higher_order: nested::higher_order(),
             aggregate,
             window: all_default_window_functions(),
             table: numbers::functions(),
