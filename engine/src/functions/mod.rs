@@ -9,6 +9,7 @@ mod calendar;
 mod constant;
 mod nested;
 mod numbers;
+mod series;
 mod sum;
 mod type_name;
 mod zone;
@@ -68,7 +69,8 @@ impl Functions {
         aggregate.retain(|f| f.name() != "sum");
         aggregate.push(sum::checked_sum());
         aggregate.extend(aggregate::functions());
-        let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![Arc::new(arithmetic::DividePlanner), Arc::new(nested::NestedPlanner)];
+        let mut planners: Vec<Arc<dyn ExprPlanner>> =
+            vec![Arc::new(arithmetic::DividePlanner), Arc::new(nested::NestedPlanner)];
         planners.extend(SessionStateDefaults::default_expr_planners());
         let lists = Lists {
             scalar,
@@ -131,7 +133,7 @@ impl Functions {
         for name in self.table_names() {
             describe(&mut list, name, &[], false, None);
         }
-        for name in constant::NAMES.iter().chain(crate::plan::NOTATIONS) {
+        for name in constant::NAMES.iter().chain(crate::plan::NOTATIONS).chain(crate::plan::MORE_NOTATIONS) {
             describe(&mut list, name, &[], false, None);
         }
         list.sort();

@@ -1,5 +1,6 @@
-//! Table functions: `numbers(n)`, and the library's `generate_series` and `range`.
+//! Table functions: `numbers(n)` here, `generate_series` and `range` in `series`.
 
+use super::series::Series;
 use async_trait::async_trait;
 use datafusion::{
     arrow::{
@@ -8,7 +9,6 @@ use datafusion::{
     },
     catalog::{Session, TableFunctionArgs, TableFunctionImpl, TableProvider},
     common::{Result, ScalarValue, plan_err},
-    functions_table::generate_series::{GenerateSeriesFunc, RangeFunc},
     logical_expr::{Expr, TableType},
     physical_plan::{
         ExecutionPlan,
@@ -22,8 +22,9 @@ pub(super) fn functions() -> BTreeMap<&'static str, Arc<dyn TableFunctionImpl>> 
     let mut functions: BTreeMap<&'static str, Arc<dyn TableFunctionImpl>> = BTreeMap::new();
     functions.insert("numbers", Arc::new(Numbers));
     functions.insert("numbers_mt", Arc::new(Numbers));
-    functions.insert("generate_series", Arc::new(GenerateSeriesFunc {}));
-    functions.insert("range", Arc::new(RangeFunc {}));
+    functions.insert("numbers_local", Arc::new(Numbers));
+    functions.insert("generate_series", Arc::new(Series::WithLast));
+    functions.insert("range", Arc::new(Series::WithoutEnd));
     functions
 }
 

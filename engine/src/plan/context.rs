@@ -1,7 +1,7 @@
 //! What one statement sees and changes, and the doors to planning it.
 
 use super::{
-    explain, expression,
+    aliases, expansion, explain, expression,
     naming::Names,
     planner,
     prepare::{self, Prepared},
@@ -32,6 +32,9 @@ use datafusion::{
 };
 use std::{collections::HashMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
+
+/// How many names given in SELECT lists are put in before planning gives up.
+const ALIASES_MAX: usize = 64;
 
 /// Everything one statement sees and changes: one snapshot of all tables (inside a transaction the transaction's, with
 /// its own writes on top), the session, and where to count progress.
@@ -99,7 +102,8 @@ impl StatementContext {
         query: &ast::Query,
         relations: Vec<(String, Arc<dyn TableProvider>)>,
     ) -> Result<PlannedQuery> {
-        let (plan, names) = self.logical_plan(query, relations)?;
+        let query = expansion::expand(self, query).await?;
+        let (plan, names) = self.logical_plan(&query, relations)?;
         let session = self.planning_session();
         let (logical, physical) = planner::lower(&session, plan).await.map_err(explain)?;
         // What will come: folding constants can make the logical plan's own schema outdated.
@@ -121,8 +125,23 @@ impl StatementContext {
         }
         let session = self.planning_session();
         let resolver = Resolver::new(self, &session, &self.session.database, &relations);
-        let plan = resolver.plan(query).map_err(|error| self.with_hint(explain(error)))?;
+        let plan = self.plan_with_aliases(&resolver, query)?;
         Ok((plan, names))
+    }
+
+    /// Plans a query; what is no column may be a name given in the SELECT list.
+    fn plan_with_aliases(&self, resolver: &Resolver, mut query: ast::Query) -> Result<LogicalPlan> {
+        for _ in 0..ALIASES_MAX {
+            let error = match resolver.plan(query.clone()) {
+                Ok(plan) => return Ok(plan),
+                Err(error) => explain(error),
+            };
+            match &error {
+                Error::UnknownColumn { name, .. } if aliases::substitute(&mut query, name) => {}
+                _ => return Err(self.with_hint(error)),
+            }
+        }
+        Err(Error::Semantic { message: format!("more than {ALIASES_MAX} names of a SELECT list used in it") })
     }
 
     /// Runs a plan on the CPU threads: cancelled with the statement, progress counted, memory from the pool.

@@ -45,6 +45,7 @@ pub(super) const SET: &str = "__basalt_set";
 
 /// Puts what the library understands in the place of `expr`, whose parts were looked at before.
 pub(super) fn translate(expr: &mut Expr) {
+    super::notation::translate(expr);
     match expr {
         Expr::Value(value) => {
             if let Value::Number(text, _) = &value.value
@@ -71,7 +72,7 @@ fn cast(kind: CastKind, expr: Expr, data_type: ast::DataType) -> Expr {
     Expr::Cast { kind, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
-fn plain_name(function: &Function) -> Option<String> {
+pub(super) fn plain_name(function: &Function) -> Option<String> {
     match function.name.0.as_slice() {
         [ObjectNamePart::Identifier(name)] => Some(name.value.to_lowercase()),
         _ => None,

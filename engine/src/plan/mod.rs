@@ -1,14 +1,21 @@
 //! From a parsed query to an execution plan, over one snapshot.
 
+mod aliases;
+mod asof;
 mod context;
 mod dialect;
+mod expansion;
 mod expression;
 mod failure;
+mod lateral;
 mod naming;
+mod notation;
 mod planner;
 mod prepare;
+mod relations;
 mod resolve;
 mod session;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod timetravel;
@@ -18,6 +25,7 @@ mod zoned;
 pub(crate) use context::{PlannedQuery, ResolvedTable, StatementContext};
 pub(crate) use dialect::NOTATIONS;
 pub(crate) use failure::explain;
+pub(crate) use notation::NOTATIONS as MORE_NOTATIONS;
 pub(crate) use planner::{Planner, planner_state};
 pub(crate) use timetravel::snapshot_id;
 pub(crate) use types::{arrow_type, sql_type};

@@ -4,6 +4,7 @@
 use super::{
     dialect,
     naming::{self, Names},
+    shape,
 };
 use crate::{Error, Parameters, Result};
 use datafusion::sql::sqlparser::ast::{
@@ -58,7 +59,10 @@ impl VisitorMut for Preparation<'_> {
         if !std::mem::take(&mut self.outermost) {
             naming::name_inner(query);
         }
-        ControlFlow::Continue(())
+        match shape::rewrite(query) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {

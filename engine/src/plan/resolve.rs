@@ -1,12 +1,18 @@
 //! Names to things: databases, tables, views, functions, over the statement's snapshot.
 
 use super::{
-    ResolvedTable, StatementContext, explain,
+    ResolvedTable, StatementContext, asof, explain, lateral,
     prepare::{self, Prepared},
+    relations::Relations,
     session::PlanningSession,
     types::Types,
 };
-use crate::{Error, Result, functions::session_function, system};
+use crate::{
+    Error, Result,
+    functions::{merge_of, session_function, state_of},
+    sql::ASOF_MARK,
+    system,
+};
 use arrow::datatypes::{DataType, SchemaRef};
 use basalt_meta::{Database, Table, TableKind};
 use datafusion::{
@@ -17,14 +23,18 @@ use datafusion::{
     execution::context::SQLOptions,
     logical_expr::{
         AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
-        planner::{ContextProvider, ExprPlanner, TypePlanner},
+        planner::{ContextProvider, ExprPlanner, RelationPlanner, TypePlanner},
     },
     sql::{
         planner::{ParserOptions, PlannerContext, SqlToRel},
         sqlparser::ast::{self, ObjectNamePart},
     },
 };
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 /// How deep views may refer to views.
 const VIEW_DEPTH_MAX: usize = 16;
@@ -137,6 +147,7 @@ impl<'a> Resolver<'a> {
     pub fn plan(&self, query: ast::Query) -> PlanResult<LogicalPlan> {
         let planner = SqlToRel::new_with_options(self, parser_options());
         let plan = planner.sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
+        let plan = lateral::inline(asof::resolve(plan)?)?;
         let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         reads.verify_plan(&plan)?;
         Ok(plan)
@@ -256,6 +267,11 @@ impl ContextProvider for Resolver<'_> {
         self.context.parts.functions.planners()
     }
 
+    fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
+        static PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(Relations::planners);
+        &PLANNERS
+    }
+
     fn get_type_planner(&self) -> Option<Arc<dyn TypePlanner>> {
         Some(Arc::new(Types))
     }
@@ -263,6 +279,9 @@ impl ContextProvider for Resolver<'_> {
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         if let Some(found) = self.session.scalar_functions().get(name) {
             return Some(found.clone());
+        }
+        if name == ASOF_MARK {
+            return Some(asof::mark());
         }
         if name == "today" {
             return self.session.scalar_functions().get("current_date").cloned();
@@ -276,7 +295,15 @@ impl ContextProvider for Resolver<'_> {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        self.session.aggregate_functions().get(name).cloned()
+        let known = self.session.aggregate_functions();
+        if let Some(found) = known.get(name) {
+            return Some(found.clone());
+        }
+        match (name.strip_suffix("_state"), name.strip_suffix("_merge")) {
+            (Some(base), _) => known.get(base).map(state_of),
+            (_, Some(base)) => known.get(base).map(merge_of),
+            _ => None,
+        }
     }
 
     fn get_window_meta(&self, name: &str) -> Option<Arc<WindowUDF>> {

@@ -16,7 +16,9 @@ const FROM_MAX: usize = 256;
 pub(super) fn finish(statement: &mut Statement, shape: Shape) -> Result<()> {
     match statement {
         Statement::Query(query) => tree(query.as_mut(), shape),
-        Statement::Explain { statement, .. } | Statement::WithSettings { statement, .. } => finish(statement, shape),
+        Statement::Explain { statement, .. }
+        | Statement::WithSettings { statement, .. }
+        | Statement::IgnoreResult(statement) => finish(statement, shape),
         Statement::CreateTable(create) => create.query.as_deref_mut().map_or(Ok(()), |query| tree(query, shape)),
         Statement::CreateView(view) => tree(view.query.as_mut(), shape),
         Statement::Insert(insert) => match &mut insert.source {
@@ -95,7 +97,6 @@ impl Visitor for Checker {
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
         match factor {
-            TableFactor::Table { sample: Some(_), .. } => unsupported("TABLESAMPLE"),
             TableFactor::Table { with_hints, .. } if !with_hints.is_empty() => unsupported("table hints"),
             _ => ControlFlow::Continue(()),
         }

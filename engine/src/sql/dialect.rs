@@ -1,6 +1,11 @@
 //! The grammar we accept, as switches of the parser library.
 
-use datafusion::sql::sqlparser::dialect::Dialect;
+use super::nested;
+use datafusion::sql::sqlparser::{
+    ast::Expr,
+    dialect::Dialect,
+    parser::{Parser, ParserError},
+};
 
 /// Basalt's SQL.
 #[derive(Debug)]
@@ -21,6 +26,18 @@ impl Dialect for BasaltDialect {
 
     fn is_identifier_part(&self, character: char) -> bool {
         character.is_alphanumeric() || character == '_' || character == '$'
+    }
+
+    fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
+        nested::prefix(parser, self)
+    }
+
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        nested::precedence(parser, self).map(Ok)
+    }
+
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+        nested::infix(parser, expr)
     }
 
     fn supports_string_literal_backslash_escape(&self) -> bool {

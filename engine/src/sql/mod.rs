@@ -9,8 +9,10 @@ mod create;
 mod dialect;
 mod dml;
 mod grammar;
+mod hints;
 mod limits;
 mod names;
+mod nested;
 mod scan;
 mod show;
 mod statement;
@@ -19,6 +21,7 @@ mod tests;
 mod types;
 mod values;
 
+pub(crate) use hints::ASOF_MARK;
 pub(crate) use limits::SqlLimits;
 pub(crate) use names::{ident_name, last_name, matches_name, name_parts};
 pub(crate) use statement::*;
@@ -33,6 +36,7 @@ use datafusion::sql::sqlparser::{
 };
 use dialect::BasaltDialect;
 use grammar::Grammar;
+use hints::Aside;
 use limits::{Shape, measure, place};
 use std::thread;
 
@@ -43,15 +47,17 @@ const DEEP_STACK_BYTES: usize = 64 << 20;
 pub(crate) fn parse(sql: &str, limits: SqlLimits) -> Result<Statement> {
     limits::check_bytes(sql, limits)?;
     if let Some((head, rows)) = values::split_insert(sql) {
-        let (tokens, _) = tokens_of(head, limits)?;
-        return grammar(head, tokens, limits).literal_insert(rows);
+        let (mut tokens, _) = tokens_of(head, limits)?;
+        let aside = Aside::take(&mut tokens)?;
+        return Ok(aside.apply(grammar(head, tokens, limits).literal_insert(rows)?));
     }
     limits::check_size(sql, limits)?;
-    let (tokens, shape) = tokens_of(sql, limits)?;
+    let (mut tokens, shape) = tokens_of(sql, limits)?;
+    let aside = Aside::take(&mut tokens)?;
     on_fitting_stack(shape, || {
         let mut statement = grammar(sql, tokens, limits).only_statement()?;
         check::finish(&mut statement, shape)?;
-        Ok(statement)
+        Ok(aside.apply(statement))
     })
 }
 

@@ -17,6 +17,8 @@ pub(crate) enum Statement {
         settings: Vec<(String, String)>,
         statement: Box<Statement>,
     },
+    /// A query that is run and whose rows are thrown away.
+    IgnoreResult(Box<Statement>),
 
     CreateDatabase {
         name: Ident,

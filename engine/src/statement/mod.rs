@@ -57,7 +57,9 @@ pub(crate) async fn execute(
 fn access(statement: &Statement) -> Access {
     use Statement as S;
     match statement {
-        S::Explain { statement, .. } | S::WithSettings { statement, .. } => access(statement),
+        S::Explain { statement, .. } | S::WithSettings { statement, .. } | S::IgnoreResult(statement) => {
+            access(statement)
+        }
         S::Show(show) if show.what == ShowWhat::Users => Access::Admin,
         S::Query(_)
         | S::Show(_)
@@ -110,6 +112,10 @@ async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Ou
         S::WithSettings { settings, statement } => {
             context.settings = with_settings(context, settings)?;
             return Box::pin(run(context, *statement)).await;
+        }
+        S::IgnoreResult(statement) => {
+            let (outcome, effect) = Box::pin(run(context, *statement)).await?;
+            return Ok((outcome.without_rows(), effect));
         }
 
         S::CreateDatabase { name, if_not_exists, or_replace, comment } => {

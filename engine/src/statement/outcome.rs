@@ -7,6 +7,7 @@ use arrow::{
     record_batch::RecordBatch,
 };
 use datafusion::{execution::SendableRecordBatchStream, physical_plan::stream::RecordBatchStreamAdapter};
+use futures::TryStreamExt;
 use std::sync::Arc;
 
 /// How a statement ended (or how its rows will come).
@@ -23,6 +24,18 @@ impl Outcome {
         let schema = batch.schema();
         let rows = futures::stream::iter([Ok(batch)]);
         Outcome::Rows { schema: Arc::clone(&schema), stream: Box::pin(RecordBatchStreamAdapter::new(schema, rows)) }
+    }
+
+    /// The same without its rows: they are made and thrown away.
+    pub(super) fn without_rows(self) -> Self {
+        match self {
+            Outcome::Rows { schema, stream } => {
+                let planned = stream.schema();
+                let none = stream.try_filter_map(|_| std::future::ready(Ok(None)));
+                Outcome::Rows { schema, stream: Box::pin(RecordBatchStreamAdapter::new(planned, none)) }
+            }
+            Outcome::Done => Outcome::Done,
+        }
     }
 
     /// One row of counts.

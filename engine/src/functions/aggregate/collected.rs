@@ -187,7 +187,8 @@ impl Accumulator for Kept {
                 continue;
             }
             if !self.known {
-                let known = parameters.iter().map(|p| ScalarValue::try_from_array(p, row)).collect::<Result<Vec<_>>>()?;
+                let known =
+                    parameters.iter().map(|p| ScalarValue::try_from_array(p, row)).collect::<Result<Vec<_>>>()?;
                 self.known = known.iter().all(|p| !p.is_null());
                 self.parameters = known;
             }

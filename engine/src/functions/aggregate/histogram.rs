@@ -52,7 +52,9 @@ fn buckets(group: &Group) -> Result<ScalarValue> {
         [] => BUCKETS,
         [ScalarValue::UInt64(Some(n)), ..] if *n > 0 => *n,
         [other, ..] => {
-            return Err(DataFusionError::Execution(format!("histogram: the number of buckets is positive, not {other}")));
+            return Err(DataFusionError::Execution(format!(
+                "histogram: the number of buckets is positive, not {other}"
+            )));
         }
     };
     let most = usize::try_from(most).unwrap_or(usize::MAX);

@@ -102,10 +102,7 @@ impl Moments {
         self.n = n;
         self.mean = a.mean + b.n * dn;
         self.second = a.second + b.second + d * dn * ab;
-        self.third = a.third
-            + b.third
-            + d * dn * dn * ab * (a.n - b.n)
-            + 3.0 * dn * (a.n * b.second - b.n * a.second);
+        self.third = a.third + b.third + d * dn * dn * ab * (a.n - b.n) + 3.0 * dn * (a.n * b.second - b.n * a.second);
         self.fourth = a.fourth
             + b.fourth
             + d * dn * dn * dn * ab * (a.n * a.n - ab + b.n * b.n)

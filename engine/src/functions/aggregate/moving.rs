@@ -67,7 +67,13 @@ fn window(group: &Group) -> Result<usize> {
 }
 
 /// Running sums over the last `window` values.
-fn running<T: Copy>(values: &[T], window: usize, zero: T, add: fn(T, T) -> Option<T>, less: fn(T, T) -> T) -> Result<Vec<T>> {
+fn running<T: Copy>(
+    values: &[T],
+    window: usize,
+    zero: T,
+    add: fn(T, T) -> Option<T>,
+    less: fn(T, T) -> T,
+) -> Result<Vec<T>> {
     let mut sum = zero;
     let sums = values.iter().enumerate().map(|(at, value)| {
         sum = add(sum, *value).ok_or_else(|| DataFusionError::Execution("the moving sum is too large".into()))?;
@@ -107,6 +113,7 @@ fn float_sums(group: &Group, window: usize) -> Result<Float64Array> {
 
 fn averages(group: &Group) -> Result<ScalarValue> {
     let window = window(group)?;
-    let averages = Float64Array::from_iter_values(float_sums(group, window)?.values().iter().map(|s| s / window as f64));
+    let averages =
+        Float64Array::from_iter_values(float_sums(group, window)?.values().iter().map(|s| s / window as f64));
     Ok(SingleRowListArrayBuilder::new(Arc::new(averages)).build_list_scalar())
 }

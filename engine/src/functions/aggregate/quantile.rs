@@ -17,8 +17,14 @@ use std::sync::Arc;
 type Finish = fn(&Group) -> Result<ScalarValue>;
 
 pub(super) fn functions() -> Vec<Arc<AggregateUDF>> {
-    let numbers = |name: &'static str, values, finish: Finish| {
-        Collected { name, aliases: Vec::new(), values, coerce: numeric, answer: float, finish, signature: any_types() }
+    let numbers = |name: &'static str, values, finish: Finish| Collected {
+        name,
+        aliases: Vec::new(),
+        values,
+        coerce: numeric,
+        answer: float,
+        finish,
+        signature: any_types(),
     };
     let mut disc = numbers("quantile_disc", 1, discrete);
     disc.coerce = sortable;

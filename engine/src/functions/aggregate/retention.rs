@@ -37,7 +37,10 @@ impl AggregateUDFImpl for Retention {
 
     fn coerce_types(&self, types: &[DataType]) -> Result<Vec<DataType>> {
         if !(1..=CONDITIONS_MAX).contains(&types.len()) {
-            return plan_err!("Function 'retention' expects 1 to {CONDITIONS_MAX} arguments but received {}", types.len());
+            return plan_err!(
+                "Function 'retention' expects 1 to {CONDITIONS_MAX} arguments but received {}",
+                types.len()
+            );
         }
         Ok(vec![DataType::Boolean; types.len()])
     }

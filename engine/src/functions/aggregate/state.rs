@@ -264,17 +264,20 @@ impl Merging {
                 let exprs: Vec<Arc<dyn PhysicalExpr>> =
                     fields.iter().enumerate().map(|(at, f)| Arc::new(Column::new(f.name(), at)) as _).collect();
                 let arguments = Schema::new(fields.clone());
-                let begun = begin(&self.base, &AccumulatorArgs {
-                    return_field: self.base.return_field(&fields)?,
-                    schema: &arguments,
-                    ignore_nulls: false,
-                    order_bys: &[],
-                    is_reversed: false,
-                    name: self.base.name(),
-                    is_distinct: false,
-                    exprs: &exprs,
-                    expr_fields: &fields,
-                })?;
+                let begun = begin(
+                    &self.base,
+                    &AccumulatorArgs {
+                        return_field: self.base.return_field(&fields)?,
+                        schema: &arguments,
+                        ignore_nulls: false,
+                        order_bys: &[],
+                        is_reversed: false,
+                        name: self.base.name(),
+                        is_distinct: false,
+                        exprs: &exprs,
+                        expr_fields: &fields,
+                    },
+                )?;
                 &mut empty.insert(begun).0
             }
         };

@@ -182,6 +182,10 @@ fn null_key(name: &str) -> DataFusionError {
     DataFusionError::Execution(format!("{name}: a key is NULL"))
 }
 
+fn is_null(array: &ArrayRef, at: usize) -> bool {
+    array.data_type().is_null() || array.is_null(at)
+}
+
 /// Takes an entry into the row being made; a key that is there already gets the new value.
 fn put(picks: &mut Picks, keys: &Keys, entry: (usize, usize)) {
     let found = picks.row().iter().position(|old| keys.get(old.0, old.1) == keys.get(entry.0, entry.1));
@@ -208,7 +212,7 @@ fn from_lists(call: &Call) -> Result<ArrayRef> {
             return Err(DataFusionError::Execution(message));
         }
         for (k, v) in k.zip(v) {
-            if names.values().is_null(k) {
+            if is_null(names.values(), k) {
                 return Err(null_key(call.name));
             }
             if of_keys.row().iter().any(|old| keys.get(0, old.1) == keys.get(0, k)) {
@@ -240,7 +244,7 @@ fn from_pairs(call: &Call) -> Result<ArrayRef> {
     let keys = Keys::new(&names)?;
     for row in 0..call.rows {
         for (source, name) in names.iter().enumerate() {
-            if name.is_null(row) {
+            if is_null(name, row) {
                 return Err(null_key("map"));
             }
             if picks.row().iter().any(|old| keys.get(old.0, old.1) == keys.get(source, row)) {
@@ -334,7 +338,8 @@ fn pick(call: &Call) -> Result<ArrayRef> {
 fn choose(call: &Call, wanted: bool) -> Result<ArrayRef> {
     let map = map(&call.args[0]);
     let in_list = call.args.get(1).is_some_and(|a| matches!(a.data_type(), DataType::List(_)) && call.args.len() == 2);
-    let named: Vec<&ArrayRef> = if in_list { vec![list(&call.args[1]).values()] } else { call.args[1..].iter().collect() };
+    let named: Vec<&ArrayRef> =
+        if in_list { vec![list(&call.args[1]).values()] } else { call.args[1..].iter().collect() };
     let mut columns = vec![map.keys()];
     columns.extend(named.iter().copied());
     let keys = Keys::new(&columns)?;
@@ -374,6 +379,7 @@ fn insert(call: &Call) -> Result<ArrayRef> {
         put(&mut picks, &keys, (1, row));
         picks.end_row();
     }
-    let (names, values) = ([map.keys().as_ref(), call.args[1].as_ref()], [map.values().as_ref(), call.args[2].as_ref()]);
+    let (names, values) =
+        ([map.keys().as_ref(), call.args[1].as_ref()], [map.values().as_ref(), call.args[2].as_ref()]);
     picks.into_map(&names, &values, call.answer)
 }

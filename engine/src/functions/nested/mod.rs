@@ -18,7 +18,6 @@ mod tuple;
 pub(super) use lambda::functions as higher_order;
 pub(super) use literal::NestedPlanner;
 pub(super) use overload::add as add_overloaded;
-pub(crate) use tuple::tuple_function;
 
 use datafusion::{
     arrow::{

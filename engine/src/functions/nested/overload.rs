@@ -21,7 +21,8 @@ use std::{
 /// Adds `nested` to `scalar`. Where a name is taken already, both stay callable by it.
 pub(in crate::functions) fn add(scalar: &mut Vec<Arc<ScalarUDF>>, nested: Vec<Arc<ScalarUDF>>) {
     for ours in nested {
-        let names: Vec<String> = std::iter::once(ours.name().to_owned()).chain(ours.aliases().iter().cloned()).collect();
+        let names: Vec<String> =
+            std::iter::once(ours.name().to_owned()).chain(ours.aliases().iter().cloned()).collect();
         for name in names {
             // Later functions win, so the last one is the one that is meant so far.
             let theirs = scalar.iter().rev().find(|f| f.name() == name || f.aliases().contains(&name)).cloned();
@@ -143,4 +144,3 @@ impl ScalarUDFImpl for Overloaded {
         self.other.documentation()
     }
 }
-

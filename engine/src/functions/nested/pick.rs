@@ -5,7 +5,7 @@ use datafusion::{
         array::{Array, ArrayRef, ListArray, MapArray, StructArray, new_empty_array},
         buffer::{NullBuffer, OffsetBuffer},
         compute::interleave,
-        datatypes::{DataType, FieldRef},
+        datatypes::DataType,
         row::{OwnedRow, Row, RowConverter, Rows, SortField},
     },
     common::{Result, internal_err},
@@ -119,9 +119,4 @@ impl Keys {
     pub fn owned(&self, column: usize, at: usize) -> OwnedRow {
         self.get(column, at).owned()
     }
-}
-
-/// An array column that keeps the offsets and NULLs of `of`, with other items.
-pub(super) fn with_items(of: &ListArray, item: FieldRef, values: ArrayRef) -> Result<ArrayRef> {
-    Ok(Arc::new(ListArray::try_new(item, of.offsets().clone(), values, of.nulls().cloned())?))
 }

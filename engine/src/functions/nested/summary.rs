@@ -72,7 +72,9 @@ struct Summary {
 impl Summary {
     /// What the aggregate wants of the items.
     fn wanted(&self, item: &FieldRef) -> Result<FieldRef> {
-        let nullable: FieldRef = Arc::new(item.as_ref().clone().with_nullable(true));
+        // An array of nothing is as good as one of numbers.
+        let data_type = if item.data_type().is_null() { DataType::Int64 } else { item.data_type().clone() };
+        let nullable: FieldRef = Arc::new(Field::new("item", data_type, true));
         let coerced = fields_with_udf(&[nullable], self.aggregate.as_ref())?;
         Ok(coerced[0].clone())
     }
@@ -100,7 +102,7 @@ impl ScalarUDFImpl for Summary {
 
     fn return_type(&self, types: &[DataType]) -> Result<DataType> {
         let item = item_of(self.name, &types[0])?;
-        self.aggregate.return_type(&[self.wanted(&item)?.data_type().clone()])
+        Ok(self.aggregate.return_field(&[self.wanted(&item)?])?.data_type().clone())
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {

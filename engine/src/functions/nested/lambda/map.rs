@@ -159,7 +159,13 @@ fn check_keys(name: &str, keys: &ArrayRef, lengths: &[usize]) -> Result<()> {
     Ok(())
 }
 
-fn assemble(answer: &DataType, keys: ArrayRef, values: ArrayRef, lengths: Vec<usize>, of: &MapArray) -> Result<ArrayRef> {
+fn assemble(
+    answer: &DataType,
+    keys: ArrayRef,
+    values: ArrayRef,
+    lengths: Vec<usize>,
+    of: &MapArray,
+) -> Result<ArrayRef> {
     let DataType::Map(entries, sorted) = answer else {
         return plan_err!("a map was to be made");
     };
