@@ -57,7 +57,7 @@ fn folder() -> PathBuf {
 
 async fn run(name: &str) {
     let server = TestServer::start().await;
-    let mut runner = Runner::new(|| async { Ok(Session(server.sql())) });
+    let mut runner = Runner::new(|| async { Ok(Session(server.sql().in_client_session("slt"))) });
     let result = runner.run_file_async(folder().join(format!("{name}.slt"))).await;
     if let Err(error) = result {
         panic!("{}", error.display(false));
@@ -95,6 +95,8 @@ answer_files!(
     arrays,
     asof,
     casts,
+    computed_columns,
+    constraints,
     ddl,
     dml,
     errors,
@@ -102,22 +104,30 @@ answer_files!(
     joins,
     maps,
     merge,
+    multi_insert,
     nulls,
     numbers,
     pivot,
+    procedures,
+    replace_into,
+    scripting,
     select_dialect,
     selects,
+    sequences,
+    session_variables,
     sets,
     settings,
     subqueries,
     system_tables,
     table_functions,
+    temp_tables,
     temporal,
     texts,
     time_travel,
     transactions,
     tuples,
     types,
+    udf,
     unique_key,
     views,
     windows,

@@ -57,12 +57,14 @@ impl Engine {
             functions,
             chunks: Default::default(),
             transactions: Default::default(),
+            temporary: Default::default(),
             table_locks: Default::default(),
             loads: Default::default(),
             stages: Default::default(),
             tasks: Supervisor::default(),
         });
         system::create_default_database(&parts).await?;
+        session::temporary::end_all(&parts).await?;
         stage::remove_orphans(&parts).await?;
         parts.tasks.start(&parts);
         start_sweeper(&parts);
@@ -110,11 +112,17 @@ impl Engine {
         if !session.id.is_empty() {
             self.parts.queries.end_session(&session.principal, &session.id);
             statement::roll_back_session(&self.parts, &session.principal, &session.id).await;
+            session::temporary::end(&self.parts, &session.principal, &session.id).await?;
         }
         if let crate::TransactionState::Active(id) | crate::TransactionState::Failed(id) = session.transaction {
             statement::roll_back(&self.parts, &session.principal, id).await;
         }
         Ok(())
+    }
+
+    /// Marks a client session as alive: what belongs to it is kept.
+    pub fn touch_session(&self, principal: &Principal, id: &str) {
+        self.parts.temporary.touch(principal, id);
     }
 
     /// Checks that a session could be used: the database exists, the settings are known and well-formed.

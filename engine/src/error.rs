@@ -58,6 +58,12 @@ pub enum Error {
     UnknownEntity { kind: EntityKind, name: String },
     #[error("{kind} `{name}` exists already")]
     EntityExists { kind: EntityKind, name: String },
+    /// A script that makes no sense, whatever the data: a name it does not have.
+    #[error("{message}")]
+    ScriptSemantic { message: String },
+    /// A script that went wrong while it ran.
+    #[error("{message}")]
+    ScriptFailed { message: String },
     #[error("table engine `{name}` is not supported (there is one engine, FUSE)")]
     UnknownEngine { name: String },
     #[error("invalid table option `{name}`: {reason}")]
@@ -142,6 +148,8 @@ impl Error {
             | Error::BadData { .. }
             | Error::InvalidArgument { .. }
             | Error::TableOption { .. }
+            | Error::ScriptSemantic { .. }
+            | Error::ScriptFailed { .. }
             | Error::TransactionFailed
             | Error::QueryIdTaken { .. }
             | Error::QueryClosed { .. } => InvalidInput,

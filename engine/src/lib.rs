@@ -41,7 +41,7 @@ pub use principal::{Access, Principal, Role, Users};
 pub use query::{
     CloseReason, Parameters, Progress, QueryHandle, QueryRequest, QueryState, QueryStats, ResultPage, StageAttachment,
 };
-pub use session::{Session, SessionEffect, SettingChange, TransactionId, TransactionState};
+pub use session::{Session, SessionEffect, SettingChange, TransactionId, TransactionState, Variable};
 pub use stage::{PresignMethod, PresignRequest, PresignedUrl, Presigner, StageFile};
 
 /// Result of every fallible call of this crate.

@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     /// Running and recently finished queries.
     pub queries: Registry,
     pub transactions: Transactions,
+    /// Client sessions with temporary tables.
+    pub temporary: crate::session::temporary::TemporarySessions,
     /// One lock per unique-key table: its writers look for older rows of their keys one after the other.
     pub table_locks: TableLocks,
     /// Running loads by label, and logs of rejected rows.

@@ -4,6 +4,7 @@
 //! The table of settings is in `settings`.
 
 mod settings;
+pub(crate) mod temporary;
 
 pub(crate) use settings::{Definition, Settings, Values, definition, definitions, known_value, value_in_force};
 
@@ -20,6 +21,17 @@ pub struct Session {
     /// Values changed in this session only, by name.
     pub settings: BTreeMap<String, String>,
     pub transaction: TransactionState,
+    /// Set by SET VARIABLE, by lower-case name.
+    pub variables: BTreeMap<String, Variable>,
+    /// Whether the client session has temporary tables: the client must then keep coming back.
+    pub temporary_tables: bool,
+}
+
+/// The value of a session variable: text that its type reads back, none for NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Variable {
+    pub data_type: String,
+    pub text: Option<String>,
 }
 
 /// Identifies an open transaction in the engine's registry.
@@ -61,6 +73,8 @@ impl Session {
             database: "default".into(),
             settings: BTreeMap::new(),
             transaction: TransactionState::AutoCommit,
+            variables: BTreeMap::new(),
+            temporary_tables: false,
         }
     }
 }

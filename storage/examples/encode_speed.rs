@@ -104,6 +104,8 @@ fn table_of(schema: &arrow::datatypes::Schema, sort_key: Vec<u32>) -> Table {
         nullable: true,
         default: None,
         comment: String::new(),
+        computed: None,
+        identity: None,
     };
     Table {
         id: TableId(1),
@@ -117,6 +119,10 @@ fn table_of(schema: &arrow::datatypes::Schema, sort_key: Vec<u32>) -> Table {
         partition_by: None,
         options: Default::default(),
         comment: String::new(),
+        engine: Default::default(),
+        transient: false,
+        cluster_by: Vec::new(),
+        checks: Vec::new(),
         schema_version: 1,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),

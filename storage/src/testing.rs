@@ -153,6 +153,8 @@ pub(crate) fn table(id: u64, types: &[DataType], sort_key: &[u32]) -> Table {
         nullable: true,
         default: None,
         comment: String::new(),
+        computed: None,
+        identity: None,
     };
     Table {
         id: TableId(1000 + id),
@@ -166,6 +168,10 @@ pub(crate) fn table(id: u64, types: &[DataType], sort_key: &[u32]) -> Table {
         partition_by: None,
         options: Default::default(),
         comment: String::new(),
+        engine: Default::default(),
+        transient: false,
+        cluster_by: Vec::new(),
+        checks: Vec::new(),
         schema_version: 1,
         created_at: Timestamp(0),
         updated_at: Timestamp(0),

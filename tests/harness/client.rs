@@ -14,6 +14,8 @@ pub struct SqlClient {
     password: String,
     session: Mutex<Option<Value>>,
     pagination: Value,
+    /// The client session that requests belong to.
+    client_session: Option<String>,
 }
 
 /// A whole result.
@@ -66,7 +68,14 @@ impl SqlClient {
             password: password.into(),
             session: Mutex::new(None),
             pagination: json!({"wait_time_secs": 10}),
+            client_session: None,
         }
+    }
+
+    /// Requests belong to this client session, as those of clients that keep a session's header.
+    pub fn in_client_session(mut self, id: &str) -> Self {
+        self.client_session = Some(id.into());
+        self
     }
 
     /// The `pagination` object of every request.
@@ -90,7 +99,12 @@ impl SqlClient {
     }
 
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base)).basic_auth(&self.user, Some(&self.password))
+        let request =
+            self.http.request(method, format!("{}{path}", self.base)).basic_auth(&self.user, Some(&self.password));
+        match &self.client_session {
+            Some(id) => request.header("X-DATABEND-SESSION-ID", id),
+            None => request,
+        }
     }
 
     /// The body that starts `sql` in this session.

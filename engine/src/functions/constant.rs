@@ -34,7 +34,12 @@ pub(crate) fn session_function(name: &str, session: &Session, version: &str) -> 
         "connection_id" => session.id.clone(),
         _ => return None,
     };
-    Some(Arc::new(ScalarUDF::from(Constant { name: name.to_owned(), value, signature: signature() })))
+    Some(constant_function(name, ScalarValue::Utf8View(Some(value))))
+}
+
+/// A function called `name` that answers `value`.
+pub(crate) fn constant_function(name: &str, value: ScalarValue) -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(Constant { name: name.to_owned(), value, signature: signature() }))
 }
 
 fn signature() -> Signature {
@@ -44,7 +49,7 @@ fn signature() -> Signature {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Constant {
     name: String,
-    value: String,
+    value: ScalarValue,
     signature: Signature,
 }
 
@@ -58,10 +63,10 @@ impl ScalarUDFImpl for Constant {
     }
 
     fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8View)
+        Ok(self.value.data_type())
     }
 
     fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        Ok(ColumnarValue::Scalar(ScalarValue::Utf8View(Some(self.value.clone()))))
+        Ok(ColumnarValue::Scalar(self.value.clone()))
     }
 }

@@ -9,6 +9,7 @@ mod calendar;
 mod constant;
 mod nested;
 mod numbers;
+mod sequence;
 mod series;
 mod sum;
 mod type_name;
@@ -16,7 +17,8 @@ mod zone;
 
 pub(crate) use aggregate::{is_aggregate, merge_of, state_of};
 pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
-pub(crate) use constant::session_function;
+pub(crate) use constant::{constant_function, session_function};
+pub(crate) use sequence::next_value;
 pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, instants_of_texts, zone_function};
 
 use datafusion::{

@@ -4,7 +4,7 @@ use super::{
     aliases, expansion, explain, expression,
     naming::Names,
     planner,
-    prepare::{self, Prepared},
+    prepare::{self, Prepared, StandIns},
     resolve::{self, Resolver},
     session::PlanningSession,
     timetravel,
@@ -24,13 +24,17 @@ use basalt_meta::{Database, Snapshot, Table, TableKind, TableSnapshot};
 use chrono::{DateTime, Utc};
 use datafusion::{
     catalog::TableProvider,
+    common::ScalarValue,
     execution::{SendableRecordBatchStream, TaskContext},
     logical_expr::LogicalPlan,
     physical_expr::PhysicalExpr,
     physical_plan::{ExecutionPlan, execute_stream},
     sql::sqlparser::ast,
 };
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 use tokio_util::sync::CancellationToken;
 
 /// How many names given in SELECT lists are put in before planning gives up.
@@ -56,6 +60,10 @@ pub(crate) struct StatementContext {
     pub presigner: Option<crate::Presigner>,
     /// Idempotency key of a statement that writes.
     pub label: Option<String>,
+    /// Variables of the script that runs, by name.
+    pub variables: Arc<BTreeMap<String, ScalarValue>>,
+    /// How deep scripts call each other at this point.
+    pub script_depth: usize,
 }
 
 /// A table a statement named.
@@ -117,7 +125,8 @@ impl StatementContext {
         query: &ast::Query,
         relations: Vec<(String, Arc<dyn TableProvider>)>,
     ) -> Result<(LogicalPlan, Names)> {
-        let Prepared { query, names, versions } = prepare::prepare(query, self.parameters.as_ref())?;
+        let stand_ins = StandIns { context: self, parameters: self.parameters.as_ref() };
+        let Prepared { query, names, versions } = prepare::prepare(query, stand_ins)?;
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = relations.into_iter().collect();
         for version in versions {
             let table = timetravel::resolve(self, &version)?;
@@ -177,6 +186,11 @@ impl StatementContext {
         let schema = self.user_schema(table.table.table());
         let provider = PositionsTable::new(self.parts.clone(), table.table.clone(), &schema, self.counters.clone());
         Ok(Arc::new(provider))
+    }
+
+    /// The value of an expression without columns, in the session's time zone.
+    pub fn constant(&self, expr: &ast::Expr) -> Result<ScalarValue> {
+        expression::constant(self, expr)
     }
 
     /// A physical expression from SQL text over columns of `schema` (defaults, partition expressions, load mappings).

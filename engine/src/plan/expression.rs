@@ -49,7 +49,7 @@ pub(super) fn constant(context: &StatementContext, expr: &ast::Expr) -> Result<S
 
 fn logical(context: &StatementContext, session: &PlanningSession, expr: &ast::Expr, schema: &DFSchema) -> Result<Expr> {
     let mut expr = expr.clone();
-    prepare::bind(&mut expr, context.parameters.as_ref())?;
+    prepare::bind(&mut expr, prepare::StandIns { context, parameters: context.parameters.as_ref() })?;
     let relations = HashMap::new();
     let resolver = Resolver::new(context, session, &context.session.database, &relations);
     let expr = resolver.expression(expr, schema).map_err(explain)?;

@@ -2,7 +2,8 @@
 //! (`dialect`), and tables at older versions under names of their own.
 
 use super::{
-    dialect,
+    StatementContext, dialect,
+    functions::Expansion,
     naming::{self, Names},
     shape,
 };
@@ -26,10 +27,22 @@ pub(super) struct VersionedTable {
     pub version: TableVersion,
 }
 
-pub(super) fn prepare(query: &ast::Query, parameters: Option<&Parameters>) -> Result<Prepared> {
+/// What may stand in for parts of a query.
+#[derive(Clone, Copy)]
+pub(super) struct StandIns<'a> {
+    pub context: &'a StatementContext,
+    /// The request's values for placeholders; a view sees none.
+    pub parameters: Option<&'a Parameters>,
+}
+
+pub(super) fn prepare(query: &ast::Query, stand_ins: StandIns<'_>) -> Result<Prepared> {
     let mut query = query.clone();
     let names = naming::name_outer(&mut query);
-    let mut visitor = Preparation { parameters, next_parameter: 0, versions: Vec::new(), outermost: true };
+    let mut visitor = Preparation {
+        binding: Binding { stand_ins, next: 0, expansion: Expansion::default() },
+        versions: Vec::new(),
+        outermost: true,
+    };
     match query.visit(&mut visitor) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(Prepared { query, names, versions: visitor.versions }),
@@ -37,8 +50,8 @@ pub(super) fn prepare(query: &ast::Query, parameters: Option<&Parameters>) -> Re
 }
 
 /// Puts values in the place of placeholders, in any part of a statement, and translates its notations.
-pub(super) fn bind<T: VisitMut>(node: &mut T, parameters: Option<&Parameters>) -> Result<()> {
-    let mut visitor = Binding { parameters, next: 0 };
+pub(super) fn bind<T: VisitMut>(node: &mut T, stand_ins: StandIns<'_>) -> Result<()> {
+    let mut visitor = Binding { stand_ins, next: 0, expansion: Expansion::default() };
     match node.visit(&mut visitor) {
         ControlFlow::Break(error) => Err(error),
         ControlFlow::Continue(()) => Ok(()),
@@ -46,8 +59,7 @@ pub(super) fn bind<T: VisitMut>(node: &mut T, parameters: Option<&Parameters>) -
 }
 
 struct Preparation<'a> {
-    parameters: Option<&'a Parameters>,
-    next_parameter: usize,
+    binding: Binding<'a>,
     versions: Vec<VersionedTable>,
     outermost: bool,
 }
@@ -66,18 +78,19 @@ impl VisitorMut for Preparation<'_> {
     }
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        if let Some(bound) = value_of(expr, self.parameters, &mut self.next_parameter) {
-            match bound {
-                Ok(value) => *expr = value,
-                Err(error) => return ControlFlow::Break(error),
-            }
-        }
-        ControlFlow::Continue(())
+        self.binding.pre_visit_expr(expr)
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        dialect::translate(expr);
-        ControlFlow::Continue(())
+        self.binding.post_visit_expr(expr)
+    }
+
+    fn pre_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        let Binding { stand_ins, expansion, .. } = &mut self.binding;
+        match expansion.table(stand_ins.context, table) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
@@ -101,37 +114,46 @@ impl VisitorMut for Preparation<'_> {
 }
 
 struct Binding<'a> {
-    parameters: Option<&'a Parameters>,
+    stand_ins: StandIns<'a>,
     next: usize,
+    expansion: Expansion,
 }
 
 impl VisitorMut for Binding<'_> {
     type Break = Error;
 
     fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
-        match value_of(expr, self.parameters, &mut self.next) {
+        match value_of(expr, self.stand_ins, &mut self.next) {
             Some(Ok(value)) => *expr = value,
             Some(Err(error)) => return ControlFlow::Break(error),
             None => {}
         }
-        ControlFlow::Continue(())
+        match self.expansion.enter(self.stand_ins.context, expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(error),
+        }
     }
 
     fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<Error> {
+        self.expansion.leave();
         dialect::translate(expr);
         ControlFlow::Continue(())
     }
 }
 
-/// The value of a placeholder; `None` when `expr` is none.
-fn value_of(expr: &Expr, parameters: Option<&Parameters>, next: &mut usize) -> Option<Result<Expr>> {
+/// The value of a placeholder; `None` when `expr` is none. Names are those of the script that runs, then of the
+/// request; `$name` is a session variable.
+fn value_of(expr: &Expr, stand_ins: StandIns<'_>, next: &mut usize) -> Option<Result<Expr>> {
     let Expr::Value(value) = expr else {
         return None;
     };
     let Value::Placeholder(name) = &value.value else {
         return None;
     };
-    let found = match parameters {
+    if let Some(value) = super::variables::placeholder(stand_ins.context, name) {
+        return Some(value);
+    }
+    let found = match stand_ins.parameters {
         Some(Parameters::Positional(values)) => {
             let index = match name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()) {
                 Some(number) => number.wrapping_sub(1),

@@ -1,20 +1,21 @@
 //! Names to things: databases, tables, views, functions, over the statement's snapshot.
 
 use super::{
-    ResolvedTable, StatementContext, asof, explain, lateral,
-    prepare::{self, Prepared},
+    ResolvedTable, StatementContext, asof, explain, functions, lateral,
+    prepare::{self, Prepared, StandIns},
     relations::Relations,
     session::PlanningSession,
     types::Types,
 };
 use crate::{
     Error, Result,
-    functions::{merge_of, session_function, state_of},
+    functions::{merge_of, next_value, session_function, state_of},
+    session::temporary,
     sql::ASOF_MARK,
     system,
 };
 use arrow::datatypes::{DataType, SchemaRef};
-use basalt_meta::{Database, Table, TableKind};
+use basalt_meta::{Database, DatabaseId, Table, TableKind, TableSnapshot};
 use datafusion::{
     catalog::{Session, TableFunctionArgs, TableProvider},
     common::{DFSchema, DataFusionError, Result as PlanResult, TableReference},
@@ -83,6 +84,9 @@ pub(super) fn database(context: &StatementContext, name: &str) -> Result<Arc<Dat
 }
 
 fn find_database(context: &StatementContext, name: &Name) -> Result<Arc<Database>> {
+    if temporary::is_hidden(&name.text) {
+        return Err(Error::UnknownDatabase { name: name.text.escape_debug().to_string() });
+    }
     if let Some(found) = context.snapshot.database(&name.text) {
         return Ok(found);
     }
@@ -101,26 +105,31 @@ fn find_database(context: &StatementContext, name: &Name) -> Result<Arc<Database
 pub(super) fn table(context: &StatementContext, database: &Name, name: &Name) -> Result<ResolvedTable> {
     let database = find_database(context, database)?;
     let unknown = || Error::UnknownTable { database: database.name.clone(), name: name.text.clone() };
-    let found = match context.snapshot.table(database.id, &name.text) {
-        Some(found) => found,
-        None if name.quoted => return Err(unknown()),
-        None => {
-            let mut alike = context
-                .snapshot
-                .tables(database.id)
-                .into_iter()
-                .filter(|t| t.table().name.eq_ignore_ascii_case(&name.text));
-            match (alike.next(), alike.next()) {
-                (Some(found), None) => found,
-                _ => return Err(unknown()),
-            }
-        }
-    };
+    // A temporary table hides the other of its name.
+    let hidden = temporary::home(&context.snapshot, &context.session, &database.name);
+    let found = hidden.and_then(|home| find_table(context, home.id, name));
+    let found = found.or_else(|| find_table(context, database.id, name)).ok_or_else(unknown)?;
     let table = match &context.transaction {
         Some(transaction) => transaction.overlay(&found)?,
         None => found,
     };
     Ok(ResolvedTable { database, table })
+}
+
+/// The live table of a database; unquoted names also match in another case.
+fn find_table(context: &StatementContext, database: DatabaseId, name: &Name) -> Option<TableSnapshot> {
+    if let Some(found) = context.snapshot.table(database, &name.text) {
+        return Some(found);
+    }
+    if name.quoted {
+        return None;
+    }
+    let tables = context.snapshot.tables(database).into_iter();
+    let mut alike = tables.filter(|t| t.table().name.eq_ignore_ascii_case(&name.text));
+    match (alike.next(), alike.next()) {
+        (Some(found), None) => Some(found),
+        _ => None,
+    }
 }
 
 /// Resolves names for the query library while it plans one query (or one view's query).
@@ -188,7 +197,8 @@ impl<'a> Resolver<'a> {
             return Err(Error::Semantic { message });
         }
         let query = crate::sql::parse_query(text, self.context.sql_limits())?;
-        let Prepared { query, names, versions } = prepare::prepare(&query, None)?;
+        let Prepared { query, names, versions } =
+            prepare::prepare(&query, StandIns { context: self.context, parameters: None })?;
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
         for version in versions {
             let table = super::timetravel::resolve(self.context, &version)?;
@@ -285,6 +295,12 @@ impl ContextProvider for Resolver<'_> {
         }
         if name == "today" {
             return self.session.scalar_functions().get("current_date").cloned();
+        }
+        if let Some(found) = super::variables::function(self.context, name) {
+            return Some(found);
+        }
+        if name == functions::NEXT_VALUE {
+            return Some(next_value(&self.context.parts));
         }
         let version = &self.context.parts.settings.version_text;
         session_function(name, &self.context.session, version)

@@ -209,6 +209,11 @@ async fn drain(shared: &Shared, mut stream: SendableRecordBatchStream) -> Result
 
 /// The context of a statement of `session`, inside its transaction if it has one.
 fn context(parts: &Arc<Parts>, session: Session, settings: Settings, counters: Arc<Counters>) -> StatementContext {
+    let mut session = session;
+    if session.temporary_tables && !parts.temporary.touch(&session.principal, &session.id) {
+        counters.warn("temporary tables of this session are gone (restart, logout or a long silence)".to_string());
+        session.temporary_tables = false;
+    }
     let transaction = parts.transactions.of(&session);
     let snapshot = match &transaction {
         Some(transaction) => transaction.snapshot().clone(),
@@ -227,6 +232,8 @@ fn context(parts: &Arc<Parts>, session: Session, settings: Settings, counters: A
         attachment: None,
         presigner: None,
         label: None,
+        variables: Default::default(),
+        script_depth: 0,
     }
 }
 

@@ -67,6 +67,8 @@ static DEFINITIONS: &[Definition] = &[
     ignored("enable_distributed_merge_into", "1", SWITCH),
     ignored("enable_dphyp", "1", SWITCH),
     ignored("enable_experimental_merge_into", "1", SWITCH),
+    ignored("enable_experimental_procedure", "1", SWITCH),
+    ignored("enable_experimental_sequence", "1", SWITCH),
     ignored("enable_geo_create_table", "0", SWITCH),
     ignored("enable_join_runtime_filter", "1", SWITCH),
     ignored("enable_optimizer_trace", "0", SWITCH),
@@ -113,6 +115,7 @@ static DEFINITIONS: &[Definition] = &[
     ignored("query_result_cache_min_execute_secs", "1", Values::Any),
     ignored("query_result_cache_ttl_secs", "300", Values::Any),
     ignored("query_tag", "", Values::Any),
+    acting("script_max_steps", "10000", Values::Number { min: 1, max: u64::MAX }, "Steps that a script may make."),
     ignored("spilling_memory_ratio", "60", Values::Number { min: 0, max: 100 }),
     ignored("sql_dialect", "PostgreSQL", Values::OneOf(&["PostgreSQL", "MySQL", "Hive", "Experimental", "Prql"])),
     ignored("storage_read_buffer_size", "1048576", Values::Any),
@@ -222,6 +225,8 @@ pub(crate) struct Settings {
     pub nullable_columns: bool,
     /// Names what a statement changes: done once.
     pub deduplicate_label: Option<String>,
+    /// Steps a script may make.
+    pub script_steps_max: u64,
 }
 
 impl Settings {
@@ -246,6 +251,7 @@ impl Settings {
             transaction_idle_max: Duration::from_secs(number("idle_transaction_timeout_secs")),
             nullable_columns: number("ddl_column_type_nullable") == 1,
             deduplicate_label: label.cloned(),
+            script_steps_max: number("script_max_steps"),
         }
     }
 }

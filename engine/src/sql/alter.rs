@@ -22,6 +22,9 @@ impl Grammar<'_> {
         if self.accept("view") {
             return Ok(Statement::CreateView(Box::new(self.view_body(true, false, true)?)));
         }
+        if self.accept("function") {
+            return self.alter_function();
+        }
         match &self.parser.peek_token_ref().token {
             Token::Word(word) => Err(Error::Unsupported { what: format!("ALTER {}", word.value.to_uppercase()) }),
             _ => self.expected("TABLE or VIEW"),
@@ -50,14 +53,26 @@ impl Grammar<'_> {
         }
         if self.accept_all(&["cluster", "by"]) {
             let _ = self.accept("linear");
-            return Ok(AlterAction::ClusterBy(self.sort_columns()?));
+            let (columns, text) = self.sort_key()?;
+            return Ok(AlterAction::ClusterBy(columns, text));
         }
         if self.accept_all(&["order", "by"]) {
-            return Ok(AlterAction::ClusterBy(self.sort_columns()?));
+            let (columns, text) = self.sort_key()?;
+            return Ok(AlterAction::ClusterBy(columns, text));
         }
         if self.accept("comment") {
             let _ = self.parser.consume_token(&Token::Eq);
             return Ok(AlterAction::Comment(self.text()?));
+        }
+        if self.accept_all(&["swap", "with"]) {
+            return Ok(AlterAction::SwapWith(self.name()?));
+        }
+        if self.accept("recluster") {
+            let _ = self.accept("final");
+            if self.is("where") {
+                return Err(Error::Unsupported { what: "RECLUSTER of some rows".into() });
+            }
+            return Ok(AlterAction::Recluster);
         }
         if self.accept_all(&["set", "options"]) {
             self.parser.expect_token(&Token::LParen)?;
@@ -84,7 +99,13 @@ impl Grammar<'_> {
     }
 
     fn add_column(&mut self) -> Result<AlterAction> {
-        if self.is("constraint") || self.is("index") || self.is("primary") || self.is("unique") {
+        if self.is("constraint") || self.is("check") {
+            let name = if self.accept("constraint") { Some(self.ident()?) } else { None };
+            if self.is("check") {
+                return Ok(AlterAction::AddCheck { name, condition: self.check()? });
+            }
+        }
+        if self.is("foreign") || self.is("index") || self.is("primary") || self.is("unique") {
             return Err(Error::Unsupported { what: "adding keys, constraints or indexes to a table".into() });
         }
         let _ = self.accept("column");
@@ -104,7 +125,10 @@ impl Grammar<'_> {
         if self.accept_all(&["cluster", "key"]) {
             return Ok(AlterAction::DropClusterKey);
         }
-        if self.is("constraint") || self.is("index") || self.is("primary") || self.is("partition") {
+        if self.accept("constraint") {
+            return Ok(AlterAction::DropConstraint { name: self.ident()? });
+        }
+        if self.is("index") || self.is("primary") || self.is("partition") {
             return Err(Error::Unsupported { what: "dropping keys, constraints, indexes or partitions".into() });
         }
         let _ = self.accept("column");
@@ -138,6 +162,9 @@ impl Grammar<'_> {
         if self.accept_all(&["set", "not", "null"]) {
             return Ok(AlterAction::SetNotNull { name });
         }
+        if self.accept_all(&["drop", "stored"]) || self.accept_all(&["drop", "virtual"]) {
+            return Ok(AlterAction::DropComputed { name });
+        }
         if self.accept_all(&["drop", "not", "null"]) {
             return Ok(AlterAction::DropNotNull { name });
         }
@@ -146,7 +173,15 @@ impl Grammar<'_> {
         }
         if self.accept_all(&["set", "data", "type"]) || self.accept("type") {
             let data_type = self.data_type()?;
-            let column = ColumnDefinition { name, data_type, nullable: None, default: None, comment: None };
+            let column = ColumnDefinition {
+                name,
+                data_type,
+                nullable: None,
+                default: None,
+                comment: None,
+                computed: None,
+                identity: None,
+            };
             return Ok(AlterAction::ModifyColumns(vec![column]));
         }
         self.expected("SET DEFAULT, DROP DEFAULT, SET NOT NULL, DROP NOT NULL, SET DATA TYPE or COMMENT")

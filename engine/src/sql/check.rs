@@ -3,6 +3,8 @@
 use super::{
     balance::balance,
     limits::Shape,
+    objects::{ObjectStatement, VariableValues},
+    replace::BranchCondition,
     statement::{InsertSource, MergeAction, Statement},
 };
 use crate::{Error, Result};
@@ -47,6 +49,31 @@ pub(super) fn finish(statement: &mut Statement, shape: Shape) -> Result<()> {
             }
             Ok(())
         }
+        Statement::Replace(replace) => {
+            tree(&mut replace.delete_when, shape)?;
+            match &mut replace.source {
+                InsertSource::Query(query) => tree(query.as_mut(), shape),
+                InsertSource::Literals(_) => Ok(()),
+            }
+        }
+        Statement::InsertMany(insert) => {
+            for branch in &mut insert.branches {
+                if let BranchCondition::When(condition) = &mut branch.when {
+                    tree(condition.as_mut(), shape)?;
+                }
+                for target in &mut branch.targets {
+                    tree(&mut target.values, shape)?;
+                }
+            }
+            tree(insert.source.as_mut(), shape)
+        }
+        Statement::Object(object) => match object.as_mut() {
+            ObjectStatement::Call { arguments, .. } => tree(arguments, shape),
+            ObjectStatement::ExecuteImmediate { text } => tree(text, shape),
+            ObjectStatement::SetVariables { values: VariableValues::Expressions(values), .. } => tree(values, shape),
+            ObjectStatement::SetVariables { values: VariableValues::Query(query), .. } => tree(query.as_mut(), shape),
+            _ => Ok(()),
+        },
         Statement::Show(show) => match &mut show.filter {
             Some(super::ShowFilter::Where(expr)) => tree(expr.as_mut(), shape),
             _ => Ok(()),

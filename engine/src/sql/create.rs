@@ -5,7 +5,12 @@ use super::{
     statement::{ColumnDefinition, CreateTable, CreateView, Statement},
 };
 use crate::{Error, Result};
-use datafusion::sql::sqlparser::{ast::Ident, tokenizer::Token};
+use basalt_meta::TableEngine;
+use datafusion::sql::sqlparser::{
+    ast::{Expr, Ident, visit_expressions},
+    tokenizer::Token,
+};
+use std::{convert::Infallible, ops::ControlFlow};
 
 /// Expressions after DEFAULT end before `NOT NULL`: this is the library's precedence of IS.
 const ABOVE_IS: u8 = 17;
@@ -14,16 +19,23 @@ impl Grammar<'_> {
     pub(super) fn create(&mut self) -> Result<Statement> {
         self.parser.next_token();
         let or_replace = self.accept_all(&["or", "replace"]);
-        // Our tables always keep their history; that a transient one need not is no difference one can see.
-        let _ = self.accept("transient");
-        if self.accept("database") || self.accept("schema") {
+        let temporary = self.accept("temporary") || self.accept("temp");
+        let transient = self.accept("transient");
+        if !temporary && (self.accept("database") || self.accept("schema")) {
             return self.create_database(or_replace);
         }
         if self.accept("table") {
-            return Ok(Statement::CreateTable(Box::new(self.create_table(or_replace)?)));
+            let table = CreateTable { temporary, transient, ..self.create_table(or_replace)? };
+            return Ok(Statement::CreateTable(Box::new(table)));
+        }
+        if temporary || transient {
+            return self.expected("TABLE");
         }
         if self.accept("view") {
             return Ok(Statement::CreateView(Box::new(self.create_view(or_replace)?)));
+        }
+        if let Some(object) = self.create_object(or_replace)? {
+            return Ok(object);
         }
         match &self.parser.peek_token_ref().token {
             Token::Word(word) => Err(Error::Unsupported { what: format!("CREATE {}", word.value.to_uppercase()) }),
@@ -58,6 +70,11 @@ impl Grammar<'_> {
             name: self.name()?,
             if_not_exists,
             or_replace,
+            transient: false,
+            temporary: false,
+            engine: TableEngine::Fuse,
+            checks: Vec::new(),
+            cluster_by: Vec::new(),
             columns: Vec::new(),
             like: None,
             unique_key: Vec::new(),
@@ -73,6 +90,10 @@ impl Grammar<'_> {
             self.table_elements(&mut table)?;
         }
         while self.table_clause(&mut table)? {}
+        if table.columns.is_empty() && table.like.is_none() && self.accept("like") {
+            table.like = Some(self.name()?);
+            while self.table_clause(&mut table)? {}
+        }
         if self.accept("as") || self.is("select") || self.is("with") {
             table.query = Some(self.query()?);
         }
@@ -101,20 +122,68 @@ impl Grammar<'_> {
 
     /// `PRIMARY KEY (…)`, `UNIQUE KEY (…)`; other constraints are refused. False: it is a column.
     fn table_constraint(&mut self, table: &mut CreateTable) -> Result<bool> {
-        if self.is("constraint") {
+        let mut name = None;
+        let named = self.is("constraint") && matches!(self.parser.peek_nth_token_ref(2).token, Token::Word(_));
+        if named {
             self.parser.next_token();
-            self.ident()?;
+            name = Some(self.ident()?);
         }
         if self.unique_key(table)? {
             return Ok(true);
         }
+        if self.is("check") && self.parser.peek_nth_token_ref(1).token == Token::LParen {
+            let condition = self.check()?;
+            table.checks.push((name, condition));
+            return Ok(true);
+        }
         let parenthesis_follows = self.parser.peek_nth_token_ref(1).token == Token::LParen;
-        for word in ["foreign", "check", "index", "inverted", "ngram"] {
+        for word in ["foreign", "index", "inverted", "ngram", "vector", "aggregating"] {
             if self.is(word) && (parenthesis_follows || self.second_is("key") || self.second_is("index")) {
                 return Err(Error::Unsupported { what: format!("{} constraints", word.to_uppercase()) });
             }
         }
         Ok(false)
+    }
+
+    /// `CHECK (condition)`: the condition's text.
+    pub(super) fn check(&mut self) -> Result<String> {
+        self.expect("check")?;
+        self.parser.expect_token(&Token::LParen)?;
+        let (_, text) = self.with_text(|g| Ok(g.parser.parse_expr()?))?;
+        self.parser.expect_token(&Token::RParen)?;
+        Ok(text)
+    }
+
+    /// Behind AS: `(formula) [STORED | VIRTUAL]`.
+    fn computed(&mut self) -> Result<(String, bool)> {
+        self.parser.expect_token(&Token::LParen)?;
+        let (_, text) = self.with_text(|g| Ok(g.parser.parse_expr()?))?;
+        self.parser.expect_token(&Token::RParen)?;
+        let stored = self.accept("stored");
+        if !stored {
+            self.expect("virtual")?;
+        }
+        Ok((text, stored))
+    }
+
+    /// Behind AUTOINCREMENT: `(start, step)` or `START n INCREMENT m`, then `ORDER` or `NOORDER`.
+    fn identity(&mut self) -> Result<(i64, i64)> {
+        let (mut start, mut step) = (0, 1);
+        if self.parser.consume_token(&Token::LParen) {
+            start = self.whole_number()?;
+            self.parser.expect_token(&Token::Comma)?;
+            step = self.whole_number()?;
+            self.parser.expect_token(&Token::RParen)?;
+        } else if self.accept("start") {
+            let _ = self.accept("with");
+            start = self.whole_number()?;
+            if self.accept("increment") {
+                let _ = self.accept("by");
+                step = self.whole_number()?;
+            }
+        }
+        let _ = self.accept("order") || self.accept("noorder");
+        Ok((start, step))
     }
 
     fn unique_key(&mut self, table: &mut CreateTable) -> Result<bool> {
@@ -135,7 +204,15 @@ impl Grammar<'_> {
     pub(super) fn column(&mut self, mut key: Option<&mut Vec<Ident>>) -> Result<ColumnDefinition> {
         let name = self.ident()?;
         let data_type = self.data_type()?;
-        let mut column = ColumnDefinition { name, data_type, nullable: None, default: None, comment: None };
+        let mut column = ColumnDefinition {
+            name,
+            data_type,
+            nullable: None,
+            default: None,
+            comment: None,
+            computed: None,
+            identity: None,
+        };
         loop {
             if self.accept_all(&["not", "null"]) {
                 column.nullable = Some(false);
@@ -160,10 +237,10 @@ impl Grammar<'_> {
                     });
                 }
                 key.push(column.name.clone());
-            } else if self.is("autoincrement") || self.is("auto_increment") || self.is("identity") {
-                return Err(Error::Unsupported { what: "auto-increment columns".into() });
-            } else if self.is("generated") || self.is("virtual") || self.is("stored") || self.is("as") {
-                return Err(Error::Unsupported { what: "computed columns".into() });
+            } else if self.accept("autoincrement") || self.accept("auto_increment") || self.accept("identity") {
+                column.identity = Some(self.identity()?);
+            } else if self.accept_all(&["generated", "always", "as"]) || self.accept("as") {
+                column.computed = Some(self.computed()?);
             } else {
                 return Ok(column);
             }
@@ -176,14 +253,17 @@ impl Grammar<'_> {
         if self.accept("engine") {
             let _ = self.parser.consume_token(&Token::Eq);
             let engine = self.ident()?;
-            if !engine.value.eq_ignore_ascii_case("fuse") {
-                return Err(Error::UnknownEngine { name: engine.value });
-            }
+            table.engine = match engine.value.to_ascii_lowercase().as_str() {
+                "fuse" => TableEngine::Fuse,
+                "memory" => TableEngine::Memory,
+                "null" => TableEngine::Null,
+                _ => return Err(Error::UnknownEngine { name: engine.value }),
+            };
         } else if self.accept_all(&["cluster", "by"]) {
             let _ = self.accept("linear");
-            table.sort_key = self.sort_columns()?;
+            (table.sort_key, table.cluster_by) = self.sort_key()?;
         } else if self.accept_all(&["order", "by"]) {
-            table.sort_key = self.sort_columns()?;
+            (table.sort_key, table.cluster_by) = self.sort_key()?;
         } else if self.accept_all(&["partition", "by"]) {
             let (_, text) = self.with_text(|g| Ok(g.parser.parse_expr()?))?;
             table.partition_by = Some(text);
@@ -202,26 +282,31 @@ impl Grammar<'_> {
         Ok(true)
     }
 
-    /// `(a, b)`; other expressions are refused by name.
-    pub(super) fn sort_columns(&mut self) -> Result<Vec<Ident>> {
+    /// `(a, to_date(b))`: the columns by which rows are ordered, in the order they are first used, and the texts of all
+    /// expressions when there is more than columns.
+    pub(super) fn sort_key(&mut self) -> Result<(Vec<Ident>, Vec<String>)> {
         self.parser.expect_token(&Token::LParen)?;
-        let mut columns = Vec::new();
+        let (mut columns, mut texts): (Vec<Ident>, Vec<String>) = (Vec::new(), Vec::new());
+        let mut plain = true;
         loop {
-            let column = self.ident()?;
-            if self.parser.peek_token_ref().token == Token::LParen {
-                return Err(Error::Unsupported { what: "expressions in a sort key (columns only)".into() });
-            }
+            let (expression, text) = self.with_text(|g| Ok(g.parser.parse_expr()?))?;
             if self.is("desc") {
                 return Err(Error::Unsupported { what: "descending sort keys".into() });
             }
             let _ = self.accept("asc");
-            columns.push(column);
+            texts.push(text);
+            if let Expr::Identifier(ident) = &expression {
+                columns.push(ident.clone());
+            } else {
+                plain = false;
+                add_columns(&expression, &mut columns);
+            }
             if !self.parser.consume_token(&Token::Comma) {
                 break;
             }
         }
         self.parser.expect_token(&Token::RParen)?;
-        Ok(columns)
+        Ok((columns, if plain { Vec::new() } else { texts }))
     }
 
     fn create_view(&mut self, or_replace: bool) -> Result<CreateView> {
@@ -252,6 +337,9 @@ impl Grammar<'_> {
 
     pub(super) fn drop(&mut self) -> Result<Statement> {
         self.parser.next_token();
+        if let Some(object) = self.drop_object()? {
+            return Ok(object);
+        }
         let statement = if self.accept("database") || self.accept("schema") {
             Statement::DropDatabase { if_exists: self.if_exists(), name: self.ident()? }
         } else if self.accept("table") {
@@ -296,4 +384,17 @@ impl Grammar<'_> {
             }
         }
     }
+}
+
+/// Adds the columns that an expression uses and that are not there yet.
+fn add_columns(expression: &Expr, columns: &mut Vec<Ident>) {
+    let done = visit_expressions(expression, |expr| {
+        if let Expr::Identifier(ident) = expr
+            && !columns.iter().any(|known| known.value.eq_ignore_ascii_case(&ident.value))
+        {
+            columns.push(ident.clone());
+        }
+        ControlFlow::<Infallible>::Continue(())
+    });
+    let ControlFlow::Continue(()) = done;
 }

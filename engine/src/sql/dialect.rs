@@ -4,6 +4,7 @@ use super::nested;
 use datafusion::sql::sqlparser::{
     ast::Expr,
     dialect::Dialect,
+    keywords::{self, Keyword},
     parser::{Parser, ParserError},
 };
 
@@ -170,6 +171,15 @@ impl Dialect for BasaltDialect {
 
     fn supports_array_typedef_with_brackets(&self) -> bool {
         true
+    }
+
+    /// `DO` begins the body of a loop and names nothing unless written AS.
+    fn is_column_alias(&self, keyword: &Keyword, _parser: &mut Parser) -> bool {
+        *keyword != Keyword::DO && !keywords::RESERVED_FOR_COLUMN_ALIAS.contains(keyword)
+    }
+
+    fn is_table_alias(&self, keyword: &Keyword, _parser: &mut Parser) -> bool {
+        *keyword != Keyword::DO && !keywords::RESERVED_FOR_TABLE_ALIAS.contains(keyword)
     }
 
     fn supports_user_host_grantee(&self) -> bool {

@@ -14,6 +14,11 @@ use datafusion::sql::sqlparser::{
 
 impl Grammar<'_> {
     pub(super) fn insert(&mut self) -> Result<Statement> {
+        let overwrites = self.second_is("overwrite");
+        let word = self.parser.peek_nth_token_ref(if overwrites { 2 } else { 1 }).to_string();
+        if ["all", "first"].iter().any(|many| word.eq_ignore_ascii_case(many)) {
+            return self.insert_many();
+        }
         let (table, columns, overwrite) = self.insert_head()?;
         let source = InsertSource::Query(self.query()?);
         Ok(Statement::Insert(Box::new(Insert { table, columns, overwrite, source })))
@@ -31,9 +36,6 @@ impl Grammar<'_> {
 
     fn insert_head(&mut self) -> Result<(ObjectName, Vec<Ident>, bool)> {
         self.parser.next_token();
-        if self.is("all") || self.is("first") {
-            return Err(Error::Unsupported { what: "INSERT into several tables".into() });
-        }
         let overwrite = self.accept("overwrite");
         if !self.accept("into") && !overwrite {
             return self.expected("INTO or OVERWRITE");

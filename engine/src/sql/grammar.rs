@@ -13,6 +13,8 @@ use datafusion::sql::sqlparser::{
 pub(super) struct Grammar<'a> {
     pub parser: Parser<'a>,
     sql: &'a str,
+    /// How deep blocks of a script are nested at the cursor.
+    pub script_depth: usize,
 }
 
 /// Statements we know of and do not have.
@@ -21,7 +23,6 @@ const REFUSED: &[&str] = &[
     "load",
     "unload",
     "prepare",
-    "execute",
     "deallocate",
     "attach",
     "detach",
@@ -30,7 +31,6 @@ const REFUSED: &[&str] = &[
     "grant",
     "revoke",
     "deny",
-    "call",
     "declare",
     "fetch",
     "close",
@@ -57,7 +57,6 @@ const REFUSED: &[&str] = &[
     "get",
     "refresh",
     "reset",
-    "replace",
     "msck",
     "reindex",
     "checkpoint",
@@ -79,7 +78,7 @@ const REFUSED: &[&str] = &[
 
 impl<'a> Grammar<'a> {
     pub fn new(parser: Parser<'a>, sql: &'a str) -> Self {
-        Self { parser, sql }
+        Self { parser, sql, script_depth: 0 }
     }
 
     /// One statement and nothing behind it but `;`.
@@ -146,6 +145,9 @@ impl<'a> Grammar<'a> {
             "analyze" => self.analyze(),
             "vacuum" => self.vacuum(),
             "insert" => self.insert(),
+            "replace" => self.replace(),
+            "call" => self.call(),
+            "execute" => self.execute_immediate(),
             "update" => self.update(),
             "delete" => self.delete(),
             "merge" => self.merge(),

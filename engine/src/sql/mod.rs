@@ -13,7 +13,10 @@ mod hints;
 mod limits;
 mod names;
 mod nested;
+mod objects;
+mod replace;
 mod scan;
+mod script;
 mod show;
 mod statement;
 #[cfg(test)]
@@ -24,6 +27,9 @@ mod values;
 pub(crate) use hints::ASOF_MARK;
 pub(crate) use limits::SqlLimits;
 pub(crate) use names::{ident_name, last_name, matches_name, name_parts};
+pub(crate) use objects::*;
+pub(crate) use replace::*;
+pub(crate) use script::*;
 pub(crate) use statement::*;
 pub(crate) use types::parse_type;
 pub(crate) use values::{Literal, LiteralRows};
@@ -42,6 +48,9 @@ use std::thread;
 
 /// Stack of the thread that parses what is nested deeply or chained long. Untouched pages cost nothing.
 const DEEP_STACK_BYTES: usize = 64 << 20;
+
+/// Scripts nest blocks besides parentheses: they are parsed where there is room.
+const SCRIPT_DEPTH: usize = 64;
 
 /// Parses exactly one statement (a trailing `;` is fine).
 pub(crate) fn parse(sql: &str, limits: SqlLimits) -> Result<Statement> {
@@ -70,6 +79,14 @@ pub(crate) fn parse_expression(sql: &str, limits: SqlLimits) -> Result<ast::Expr
         check::finish_expression(&mut expr, shape)?;
         Ok(expr)
     })
+}
+
+/// Parses a script: `[DECLARE …] BEGIN … END`.
+pub(crate) fn parse_script(sql: &str, limits: SqlLimits) -> Result<Script> {
+    limits::check_size(sql, limits)?;
+    let (tokens, shape) = tokens_of(sql, limits)?;
+    let scripted = Shape { depth: shape.depth.max(SCRIPT_DEPTH), ..shape };
+    on_fitting_stack(scripted, || grammar(sql, tokens, limits).only_script(shape))
 }
 
 /// Parses a SELECT, as the text of a view.

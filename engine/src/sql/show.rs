@@ -44,10 +44,18 @@ impl Grammar<'_> {
     }
 
     fn show_plain(&mut self) -> Result<ShowWhat> {
+        if self.accept_all(&["user", "functions"]) {
+            return Ok(ShowWhat::Objects("user_functions"));
+        }
+        if self.accept("variables") {
+            return Ok(ShowWhat::Objects("session_variables"));
+        }
         for (word, what) in [
             ("settings", ShowWhat::Settings),
             ("processlist", ShowWhat::Processes),
             ("functions", ShowWhat::Functions),
+            ("procedures", ShowWhat::Objects("procedures")),
+            ("sequences", ShowWhat::Objects("sequences")),
             ("engines", ShowWhat::Engines),
             ("metrics", ShowWhat::Metrics),
             ("users", ShowWhat::Users),
@@ -88,6 +96,9 @@ impl Grammar<'_> {
 
     pub(super) fn describe(&mut self) -> Result<Statement> {
         self.parser.next_token();
+        if let Some(object) = self.describe_object()? {
+            return Ok(object);
+        }
         let _ = self.accept("table") || self.accept("view");
         Ok(Statement::Describe { name: self.name()? })
     }
@@ -105,7 +116,11 @@ impl Grammar<'_> {
 
     pub(super) fn set(&mut self) -> Result<Statement> {
         self.parser.next_token();
-        for word in ["variable", "role", "secondary", "transaction", "names", "password"] {
+        if self.is("variable") && self.parser.peek_nth_token_ref(1).token != Token::Eq {
+            self.parser.next_token();
+            return self.set_variables();
+        }
+        for word in ["role", "secondary", "transaction", "names", "password"] {
             if self.is(word) && self.parser.peek_nth_token_ref(1).token != Token::Eq {
                 return Err(Error::Unsupported { what: format!("SET {}", word.to_uppercase()) });
             }
@@ -127,7 +142,8 @@ impl Grammar<'_> {
     pub(super) fn unset(&mut self) -> Result<Statement> {
         self.parser.next_token();
         if self.is("variable") && self.parser.peek_nth_token_ref(1).token != Token::EOF {
-            return Err(Error::Unsupported { what: "UNSET VARIABLE".into() });
+            self.parser.next_token();
+            return self.unset_variables();
         }
         let global = self.scope();
         let names = match self.parser.peek_token_ref().token {

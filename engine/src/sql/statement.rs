@@ -2,6 +2,7 @@
 //! tree; everything around them is ours, so that nothing reaches the query library by default.
 
 use super::values::LiteralRows;
+use basalt_meta::TableEngine;
 use datafusion::sql::sqlparser::ast::{self, Assignment, Expr, Ident, ObjectName, Query, TableFactor};
 
 /// One statement, understood as far as grammar goes.
@@ -84,6 +85,11 @@ pub(crate) enum Statement {
     Update(Box<Update>),
     Delete(Box<Delete>),
     Merge(Box<Merge>),
+    Replace(Box<super::Replace>),
+    InsertMany(Box<super::InsertMany>),
+
+    /// Sequences, functions, procedures, streams, variables, scripts.
+    Object(Box<super::ObjectStatement>),
 
     Begin,
     Commit,
@@ -129,6 +135,14 @@ pub(crate) struct CreateTable {
     pub name: ObjectName,
     pub if_not_exists: bool,
     pub or_replace: bool,
+    pub transient: bool,
+    /// For the client session only.
+    pub temporary: bool,
+    pub engine: TableEngine,
+    /// CHECK conditions with their names, where they have one.
+    pub checks: Vec<(Option<Ident>, String)>,
+    /// The expressions of CLUSTER BY as written, when there is more than columns.
+    pub cluster_by: Vec<String>,
     pub columns: Vec<ColumnDefinition>,
     /// Take columns, keys and options of this table.
     pub like: Option<ObjectName>,
@@ -152,6 +166,10 @@ pub(crate) struct ColumnDefinition {
     /// The expression as the user wrote it.
     pub default: Option<String>,
     pub comment: Option<String>,
+    /// The formula of a computed column, and whether it was declared STORED.
+    pub computed: Option<(String, bool)>,
+    /// First number and step of AUTOINCREMENT.
+    pub identity: Option<(i64, i64)>,
 }
 
 /// `ALTER TABLE`.
@@ -194,12 +212,26 @@ pub(crate) enum AlterAction {
     DropNotNull {
         name: Ident,
     },
+    /// A computed column becomes an ordinary one.
+    DropComputed {
+        name: Ident,
+    },
+    AddCheck {
+        name: Option<Ident>,
+        condition: String,
+    },
+    DropConstraint {
+        name: Ident,
+    },
+    SwapWith(ObjectName),
+    Recluster,
     ColumnComment {
         name: Ident,
         comment: String,
     },
     Comment(String),
-    ClusterBy(Vec<Ident>),
+    /// Columns, and the texts of all expressions when there is more than columns.
+    ClusterBy(Vec<Ident>, Vec<String>),
     DropClusterKey,
     SetOptions(Vec<(String, String)>),
     UnsetOptions(Vec<String>),
@@ -315,16 +347,22 @@ pub(crate) struct Show {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ShowWhat {
     Databases,
-    Tables { history: bool },
+    Tables {
+        history: bool,
+    },
     TableStatus,
     Views,
-    Columns { table: ObjectName },
+    Columns {
+        table: ObjectName,
+    },
     Settings,
     Processes,
     Functions,
     Engines,
     Metrics,
     Users,
+    /// A system table as it is, by name.
+    Objects(&'static str),
 }
 
 /// How SHOW is narrowed.

@@ -8,6 +8,7 @@ use super::{
     insert::{Filler, overwrite},
     refuse_in_transaction,
     rewrite::{check_no_nulls, check_not_arranging, is_widening, rewrite},
+    rules,
     select::{everything, from_one, relation, select},
     table::{changed, check_options, renamed},
     transaction,
@@ -79,16 +80,41 @@ async fn apply(context: &StatementContext, alter: &AlterTable) -> Result<()> {
             let comment = comment.clone();
             commit_table(context, Table { comment, ..table }, Breaking::No).await
         }
-        AlterAction::ClusterBy(key) => {
+        AlterAction::ClusterBy(key, texts) => {
             let sort_key = columns::key(&table.columns, key, "sort key")?;
-            commit_table(context, Table { sort_key, ..table }, Breaking::No).await
+            let cluster_by = texts.clone();
+            let table = Table { sort_key, cluster_by, ..table };
+            rules::check_cluster(context, &table)?;
+            commit_table(context, table, Breaking::No).await
         }
+        AlterAction::Recluster => crate::tasks::optimize(&context.parts, table.id).await.map(|_| ()),
+        AlterAction::DropComputed { name } => {
+            let mut table = table;
+            let index = find(&table, name)?;
+            if table.columns[index].computed.take().is_none() {
+                return Err(Error::Semantic { message: format!("column `{}` is not computed", name.value) });
+            }
+            commit_table(context, table, Breaking::Yes).await
+        }
+        AlterAction::AddCheck { name, condition } => {
+            rules::add_check(context, &resolved, name.as_ref(), condition).await
+        }
+        AlterAction::DropConstraint { name } => {
+            let mut table = table;
+            let before = table.checks.len();
+            table.checks.retain(|check| !crate::sql::matches_name(name, &check.name));
+            if table.checks.len() == before {
+                return Err(Error::Semantic { message: format!("the table has no constraint `{}`", name.value) });
+            }
+            commit_table(context, table, Breaking::No).await
+        }
+        AlterAction::SwapWith(other) => swap(context, &resolved, other).await,
         AlterAction::DropClusterKey => {
             let sort_key = match &table.key_model {
                 KeyModel::Unique { key } => key.clone(),
                 KeyModel::Duplicate => Vec::new(),
             };
-            commit_table(context, Table { sort_key, ..table }, Breaking::No).await
+            commit_table(context, Table { sort_key, cluster_by: Vec::new(), ..table }, Breaking::No).await
         }
         AlterAction::SetOptions(changed) => {
             check_options(changed)?;
@@ -161,7 +187,10 @@ async fn add_column(
     let id = ColumnId(table.last_column.0 + 1);
     let column = define(context, definition, id)?;
     let has_rows = resolved.table.rows() > 0;
-    if has_rows && !column.nullable && column.default.is_none() {
+    if definition.identity.is_some() {
+        return Err(Error::Unsupported { what: "adding an AUTOINCREMENT column to a table".into() });
+    }
+    if has_rows && !column.nullable && column.default.is_none() && column.computed.is_none() {
         let message = format!("column `{}` is NOT NULL without a default, and the table has rows", column.name);
         return Err(Error::Semantic { message });
     }
@@ -170,12 +199,15 @@ async fn add_column(
         ColumnPosition::First => 0,
         ColumnPosition::After(other) => find(&table, other)? + 1,
     };
-    // Rows that exist get the default, as new ones do; without one they read as NULL and stay as they are.
-    let writes = has_rows && column.default.is_some();
-    let breaking = if column.nullable { Breaking::No } else { Breaking::Yes };
+    // Rows that exist get the default, as new ones do; without one they read as NULL and stay as they are. Rows that are
+    // on their way without the column would miss the default too, so they may not be added any more.
+    let has_values = column.default.is_some() || column.computed.is_some();
+    let writes = has_rows && has_values;
+    let breaking = if column.nullable && !has_values { Breaking::No } else { Breaking::Yes };
     table.columns.insert(index, column);
     table.last_column = id;
     columns::check_names(context, &table.columns)?;
+    rules::check_table(context, &table)?;
     if writes { rewrite(context, resolved, table).await } else { commit_table(context, table, breaking).await }
 }
 
@@ -252,6 +284,8 @@ fn modified(context: &StatementContext, definition: &ColumnDefinition, old: &Col
         default: definition.default.clone().or_else(|| old.default.clone()),
         comment: definition.comment.clone().unwrap_or_else(|| old.comment.clone()),
         data_type: defined.data_type,
+        computed: old.computed.clone(),
+        identity: old.identity.clone(),
     };
     if !arrow::compute::can_cast_types(&old.data_type, &new.data_type) {
         let (from, to) = (sql_type(&old.data_type), sql_type(&new.data_type));
@@ -286,4 +320,29 @@ async fn flashback(
 /// Columns the older version did not have get their defaults.
 fn places_by_name(table: &Table, found: &arrow::datatypes::Schema) -> Vec<Option<usize>> {
     table.columns.iter().map(|c| found.index_of(&c.name).ok()).collect()
+}
+
+/// Gives two tables of a database each other's names.
+async fn swap(context: &StatementContext, resolved: &ResolvedTable, other: &ObjectName) -> Result<()> {
+    let (one, two) = (resolved.table.table(), change::target(context, other)?.table);
+    let two = two.table();
+    if one.database != two.database {
+        return Err(Error::Unsupported { what: "swapping tables of different databases".into() });
+    }
+    if one.id == two.id {
+        return Err(Error::Semantic { message: format!("table `{}` cannot be swapped with itself", one.name) });
+    }
+    let unchanged = |table: &Table| Precondition::TableSchema { table: table.id, schema_version: table.schema_version };
+    let named = |table: &Table, name: String| Table { name, ..table.clone() };
+    // By way of a name nobody has: no two tables share one at any step.
+    let parked = ["__basalt_swap_", &context.parts.catalog.next_id().to_string()].concat();
+    let first = changed(context, named(one, parked));
+    let last = changed(context, named(&first, two.name.clone()));
+    let edits = vec![
+        Edit::AlterTable { table: first, breaking: false },
+        Edit::AlterTable { table: changed(context, named(two, one.name.clone())), breaking: false },
+        Edit::AlterTable { table: last, breaking: false },
+    ];
+    commit(context, edits, vec![unchanged(one), unchanged(two)]).await?;
+    Ok(())
 }

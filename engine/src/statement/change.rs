@@ -1,7 +1,7 @@
 //! Changing rows: which rows of which segments go, as edits of one commit; and trying again on a new snapshot when
 //! another commit came between.
 
-use super::{Outcome, delete, insert, merge, once, table, update};
+use super::{Outcome, delete, insert, insert_many, merge, once, replace, table, update};
 use crate::{
     Error, Result,
     plan::{ResolvedTable, StatementContext},
@@ -52,6 +52,8 @@ async fn apply_once(context: &StatementContext, statement: &Statement) -> Result
         Statement::Update(update) => update::update(context, update).await,
         Statement::Delete(delete) => delete::delete(context, delete).await,
         Statement::Merge(merge) => merge::merge(context, merge).await,
+        Statement::Replace(statement) => replace::replace(context, statement).await,
+        Statement::InsertMany(statement) => insert_many::insert(context, statement).await,
         Statement::TruncateTable { name } => table::truncate(context, name).await,
         _ => unreachable!("only statements that change rows come here"),
     }

@@ -6,11 +6,11 @@ use super::{
 };
 use crate::{
     Error, Result,
-    plan::{StatementContext, arrow_type, sql_type},
+    plan::{StatementContext, arrow_type, calls_sequence, sequences_of, sql_type},
     sql::{ColumnDefinition, ident_name, matches_name},
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use basalt_meta::{Column, ColumnId, Table};
+use basalt_meta::{Column, ColumnId, Computed, EntityKind, Table};
 use basalt_storage::is_storable;
 use datafusion::sql::sqlparser::ast::{self, Ident};
 use std::{collections::HashSet, sync::Arc};
@@ -28,14 +28,33 @@ pub(super) fn define(context: &StatementContext, definition: &ColumnDefinition, 
         nullable,
         default: definition.default.clone(),
         comment: definition.comment.clone().unwrap_or_default(),
+        computed: definition.computed.clone().map(|(expression, stored)| Computed { expression, stored }),
+        identity: None,
     };
+    if column.computed.is_some() && (column.default.is_some() || definition.identity.is_some()) {
+        let message = format!("column `{}` is computed and takes no default", column.name);
+        return Err(Error::Semantic { message });
+    }
     check_default(context, &column)?;
     Ok(column)
 }
 
 /// A default must be an expression without columns that makes a value of the column's type.
 pub(super) fn check_default(context: &StatementContext, column: &Column) -> Result<()> {
-    if column.default.is_some() {
+    let Some(text) = &column.default else {
+        return Ok(());
+    };
+    let parsed = crate::sql::parse_expression(text, context.sql_limits())?;
+    if calls_sequence(&parsed) {
+        // Evaluating it would take a number; that it can be planned, over sequences that exist, is enough.
+        for name in sequences_of(&parsed) {
+            let kind = EntityKind::Sequence;
+            if context.snapshot.entity(kind, &name).is_none() {
+                return Err(Error::UnknownEntity { kind, name });
+            }
+        }
+        context.expression_ast(&parsed, &no_columns())?;
+    } else {
         let value = Defaults::default().values(context, column, 1)?;
         assign::convert(&value, column, 0)?;
     }
@@ -74,6 +93,8 @@ pub(super) fn of_query(schema: &Schema) -> Result<Vec<Column>> {
             nullable: true,
             default: None,
             comment: String::new(),
+            computed: None,
+            identity: None,
         })
     });
     columns.collect()
@@ -89,6 +110,8 @@ pub(super) fn of_result(schema: &Schema) -> Vec<Column> {
         nullable: field.is_nullable(),
         default: None,
         comment: String::new(),
+        computed: None,
+        identity: None,
     });
     columns.collect()
 }

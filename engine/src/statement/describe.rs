@@ -6,7 +6,7 @@ use crate::{
     plan::{StatementContext, sql_type},
     sql::ident_name,
 };
-use basalt_meta::{Column, ColumnId, Database, KeyModel, Table, TableKind};
+use basalt_meta::{Column, ColumnId, Database, KeyModel, Table, TableEngine, TableKind};
 use datafusion::sql::sqlparser::ast::{Ident, ObjectName};
 use std::fmt::Write;
 
@@ -15,9 +15,21 @@ pub(super) async fn describe(context: &StatementContext, name: &ObjectName) -> R
     let row = |c: &Column| {
         let default = c.default.clone().unwrap_or_else(|| "NULL".into());
         let nullable = if c.nullable { "YES" } else { "NO" };
-        [c.name.clone(), sql_type(&c.data_type), nullable.to_string(), default, String::new()].map(Some).to_vec()
+        [c.name.clone(), sql_type(&c.data_type), nullable.to_string(), default, extra(c)].map(Some).to_vec()
     };
     Outcome::texts(&["Field", "Type", "Null", "Default", "Extra"], columns.iter().map(row).collect())
+}
+
+/// What DESC says besides: the formula of a computed column.
+fn extra(column: &Column) -> String {
+    match &column.computed {
+        Some(computed) => {
+            let kind = if computed.stored { "STORED" } else { "VIRTUAL" };
+            format!("{kind} COMPUTED COLUMN `{}`", computed.expression)
+        }
+        None if column.identity.is_some() => "AUTOINCREMENT".to_string(),
+        None => String::new(),
+    }
 }
 
 /// The columns of a table, a view (as its query makes them now) or a system table.
@@ -57,15 +69,21 @@ pub(super) fn create_table(context: &StatementContext, name: &ObjectName) -> Res
 
 /// The statement that makes a table like this.
 pub(super) fn table_text(table: &Table) -> String {
-    let mut out = format!("CREATE TABLE {} (\n", quoted(&table.name));
+    let transient = if table.transient { "TRANSIENT " } else { "" };
+    let mut out = format!("CREATE {transient}TABLE {} (\n", quoted(&table.name));
     let lines: Vec<String> = table.columns.iter().map(|c| format!("  {}", column_text(c))).collect();
     out.push_str(&lines.join(",\n"));
     if let KeyModel::Unique { key } = &table.key_model {
         let _ = write!(out, ",\n  UNIQUE KEY ({})", names(table, key));
     }
-    out.push_str("\n) ENGINE=FUSE");
+    for check in &table.checks {
+        let _ = write!(out, ",\n  CONSTRAINT {} CHECK ({})", quoted(&check.name), check.condition);
+    }
+    let _ = write!(out, "\n) ENGINE={}", engine_name(table.engine));
     let implied = matches!(&table.key_model, KeyModel::Unique { key } if *key == table.sort_key);
-    if !table.sort_key.is_empty() && !implied {
+    if !table.cluster_by.is_empty() {
+        let _ = write!(out, " CLUSTER BY ({})", table.cluster_by.join(", "));
+    } else if !table.sort_key.is_empty() && !implied {
         let _ = write!(out, " CLUSTER BY ({})", names(table, &table.sort_key));
     }
     if let Some(text) = &table.partition_by {
@@ -80,11 +98,28 @@ pub(super) fn table_text(table: &Table) -> String {
     out
 }
 
+/// What SQL calls an engine.
+pub(crate) fn engine_name(engine: TableEngine) -> &'static str {
+    match engine {
+        TableEngine::Fuse => "FUSE",
+        TableEngine::Memory => "MEMORY",
+        TableEngine::Null => "NULL",
+    }
+}
+
 fn column_text(column: &Column) -> String {
     let mut out = format!("{} {}", quoted(&column.name), sql_type(&column.data_type));
     out.push_str(if column.nullable { " NULL" } else { " NOT NULL" });
-    if let Some(default) = &column.default {
-        let _ = write!(out, " DEFAULT {default}");
+    match &column.default {
+        Some(_) if column.identity.is_some() => out.push_str(" AUTOINCREMENT"),
+        Some(default) => {
+            let _ = write!(out, " DEFAULT {default}");
+        }
+        None => {}
+    }
+    if let Some(computed) = &column.computed {
+        let kind = if computed.stored { "STORED" } else { "VIRTUAL" };
+        let _ = write!(out, " AS ({}) {kind}", computed.expression);
     }
     if !column.comment.is_empty() {
         let _ = write!(out, " COMMENT {}", text(&column.comment));

@@ -14,7 +14,7 @@ use crate::{
 };
 use arrow::{array::ArrayRef, record_batch::RecordBatch};
 use basalt_meta::{Operation, Precondition, Table, TableSnapshot};
-use datafusion::sql::sqlparser::ast::{Expr, Query, SelectItem, SetExpr};
+use datafusion::sql::sqlparser::ast::{Expr, Ident, Query, SelectItem, SetExpr};
 use futures::StreamExt;
 use std::{borrow::Cow, sync::Arc};
 
@@ -23,7 +23,7 @@ const LITERAL_BATCH_ROWS: usize = 16 * 1024;
 
 pub(super) async fn insert(context: &StatementContext, insert: &Insert) -> Result<Outcome> {
     let resolved = target(context, &insert.table)?;
-    let places = places(resolved.table.table(), insert)?;
+    let places = places(resolved.table.table(), &insert.columns)?;
     let operation = if insert.overwrite { Operation::Overwrite } else { Operation::Append };
     let mut filler = Filler::open(context, resolved.table.clone(), places, operation)?;
     let filled = match &insert.source {
@@ -48,13 +48,19 @@ pub(super) fn overwrite(context: &StatementContext, table: &TableSnapshot, stage
 }
 
 /// For each column of the table, which value of a row goes there.
-fn places(table: &Table, insert: &Insert) -> Result<Vec<Option<usize>>> {
-    if insert.columns.is_empty() {
-        return Ok((0..table.columns.len()).map(Some).collect());
+pub(super) fn places(table: &Table, named: &[Ident]) -> Result<Vec<Option<usize>>> {
+    if named.is_empty() {
+        // Computed columns take no values.
+        let mut next = 0..;
+        return Ok(table.columns.iter().map(|c| if c.computed.is_none() { next.next() } else { None }).collect());
     }
     let mut places = vec![None; table.columns.len()];
-    for (n, ident) in insert.columns.iter().enumerate() {
+    for (n, ident) in named.iter().enumerate() {
         let index = columns::find(table, ident)?;
+        if table.columns[index].computed.is_some() {
+            let message = format!("column `{}` is computed: it takes no values", ident.value);
+            return Err(Error::Semantic { message });
+        }
         if places[index].replace(n).is_some() {
             return Err(Error::Semantic { message: format!("column `{}` appears twice", ident.value) });
         }
@@ -70,6 +76,8 @@ pub(super) struct Filler<'a> {
     places: Vec<Option<usize>>,
     defaults: Defaults,
     rows: u64,
+    /// Keys of the rows, for statements that look for older ones.
+    pub(super) keys: Option<super::replace::Keys>,
 }
 
 impl<'a> Filler<'a> {
@@ -81,7 +89,7 @@ impl<'a> Filler<'a> {
     ) -> Result<Self> {
         let record = Arc::clone(table.table());
         let sink = TableSink::open(context, table, operation)?;
-        Ok(Self { context, table: record, sink, places, defaults: Defaults::default(), rows: 0 })
+        Ok(Self { context, table: record, sink, places, defaults: Defaults::default(), rows: 0, keys: None })
     }
 
     /// Ends the sink: rows that no one sees yet, and how many. After an error nothing of them stays.
@@ -131,7 +139,7 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    async fn query(&mut self, query: &Query) -> Result<()> {
+    pub(super) async fn query(&mut self, query: &Query) -> Result<()> {
         let query = self.with_defaults(query)?;
         let planned = self.context.plan_query(&query).await?;
         self.planned(planned).await
@@ -153,6 +161,12 @@ impl<'a> Filler<'a> {
         if batch.num_rows() == 0 {
             return Ok(());
         }
+        let rows = self.columns_of(batch, offset)?;
+        self.write(rows).await
+    }
+
+    /// Rows whose values begin at column `offset`, with all columns of the table, without writing them.
+    pub fn columns_of(&mut self, batch: &RecordBatch, offset: usize) -> Result<RecordBatch> {
         let table = Arc::clone(&self.table);
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(table.columns.len());
         for (column, place) in table.columns.iter().zip(&self.places) {
@@ -161,10 +175,13 @@ impl<'a> Filler<'a> {
                 None => self.defaults.values(self.context, column, batch.num_rows())?,
             });
         }
-        self.write(to_batch(&table, arrays, batch.num_rows())?).await
+        to_batch(&table, arrays, batch.num_rows())
     }
 
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {
+        if let Some(keys) = &mut self.keys {
+            keys.add(&batch)?;
+        }
         let (rows, bytes) = (batch.num_rows() as u64, batch.get_array_memory_size() as u64);
         self.sink.write(batch).await?;
         self.rows += rows;
@@ -173,7 +190,7 @@ impl<'a> Filler<'a> {
     }
 
     /// The query with the word DEFAULT in its VALUES replaced by the columns' defaults.
-    fn with_defaults<'q>(&self, query: &'q Query) -> Result<Cow<'q, Query>> {
+    pub(super) fn with_defaults<'q>(&self, query: &'q Query) -> Result<Cow<'q, Query>> {
         let says_default = match &*query.body {
             SetExpr::Values(values) => values.rows.iter().any(|row| row.content.iter().any(select::is_default)),
             SetExpr::Select(select) => select.projection.iter().any(

@@ -165,7 +165,11 @@ fn values(
     alias: &Ident,
     source: &Ident,
 ) -> Result<Vec<Expr>> {
-    let from_source = || table.columns.iter().map(|c| column_of(source, &c.name)).collect();
+    let value = |c: &basalt_meta::Column| match c.computed {
+        Some(_) => super::select::null(),
+        None => column_of(source, &c.name),
+    };
+    let from_source = || table.columns.iter().map(value).collect();
     match &clause.action {
         MergeAction::Delete => Ok(Vec::new()),
         MergeAction::UpdateAll | MergeAction::InsertAll => Ok(from_source()),
@@ -175,14 +179,19 @@ fn values(
 }
 
 fn inserted(context: &StatementContext, table: &Table, names: &[Ident], values: &[Expr]) -> Result<Vec<Expr>> {
-    let wanted = if names.is_empty() { table.columns.len() } else { names.len() };
+    let open: Vec<usize> = (0..table.columns.len()).filter(|n| table.columns[*n].computed.is_none()).collect();
+    let wanted = if names.is_empty() { open.len() } else { names.len() };
     if wanted != values.len() {
         let message = format!("INSERT of MERGE has {} values, but {wanted} columns to fill", values.len());
         return Err(Error::Semantic { message });
     }
     let mut row: Vec<Option<Expr>> = vec![None; table.columns.len()];
     for (n, value) in values.iter().enumerate() {
-        let index = if names.is_empty() { n } else { columns::find(table, &names[n])? };
+        let index = if names.is_empty() { open[n] } else { columns::find(table, &names[n])? };
+        if table.columns[index].computed.is_some() {
+            let message = format!("column `{}` is computed: it takes no values", table.columns[index].name);
+            return Err(Error::Semantic { message });
+        }
         let value = match is_default(value) {
             true => default_expression(context, table.columns[index].default.as_deref())?,
             false => value.clone(),

@@ -10,11 +10,15 @@ mod delete;
 mod describe;
 mod explain;
 mod insert;
+mod insert_many;
 mod literals;
 mod merge;
+mod object;
 mod once;
 mod outcome;
+mod replace;
 mod rewrite;
+mod rules;
 pub(crate) mod select;
 mod settings;
 mod show;
@@ -25,6 +29,8 @@ mod transaction;
 mod update;
 mod view;
 
+pub(crate) use describe::engine_name;
+pub(crate) use object::{ProcedureBody, SequenceBody, function_returns, function_signature, take_numbers};
 pub(crate) use outcome::Outcome;
 pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle, roll_back_session};
 
@@ -92,7 +98,10 @@ fn access(statement: &Statement) -> Access {
         | S::Insert(_)
         | S::Update(_)
         | S::Delete(_)
-        | S::Merge(_) => Access::Write,
+        | S::Merge(_)
+        | S::Replace(_)
+        | S::InsertMany(_) => Access::Write,
+        S::Object(object) => object::access(object),
         S::CreateDatabase { or_replace: true, .. }
         | S::DropDatabase { .. }
         | S::UndropDatabase { .. }
@@ -139,9 +148,14 @@ async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Ou
         S::CreateView(create) => view::create(context, *create).await?,
         S::DropView { name, if_exists } => view::drop(context, &name, if_exists).await?,
 
-        changing @ (S::TruncateTable { .. } | S::Insert(_) | S::Update(_) | S::Delete(_) | S::Merge(_)) => {
-            change::apply(context, &changing).await?
-        }
+        changing @ (S::TruncateTable { .. }
+        | S::Insert(_)
+        | S::Update(_)
+        | S::Delete(_)
+        | S::Merge(_)
+        | S::Replace(_)
+        | S::InsertMany(_)) => change::apply(context, &changing).await?,
+        S::Object(object) => return Box::pin(object::run(context, *object)).await,
 
         S::Begin => transaction::begin(context)?,
         S::Commit => transaction::commit(context).await?,

@@ -22,7 +22,7 @@ pub(super) fn repeated(context: &StatementContext, label: &Label, statement: &St
     }
     context.counters.warn(format!("label `{}` was used before: nothing was changed", label.name));
     let what = match statement {
-        Statement::Insert(_) => "number of rows inserted",
+        Statement::Insert(_) | Statement::Replace(_) => "number of rows inserted",
         Statement::Update(_) => "number of rows updated",
         Statement::Delete(_) => "number of rows deleted",
         _ => return Ok(Some(Outcome::Done)),

@@ -103,20 +103,30 @@ pub(super) fn check_not_arranging(
     } else if table.sort_key.contains(&column.id) && what == "dropped" {
         "the sort key"
     } else if uses_column(context, table, column)? {
-        "the partition expression"
+        "an expression of the table (partition, cluster key, computed column or constraint)"
     } else {
         return Ok(());
     };
     Err(Error::Semantic { message: format!("column `{}` is in {used} and cannot be {what}", column.name) })
 }
 
-/// Whether the partition expression names a column: without it, the expression has no meaning any more.
+/// Whether a text of the table (partition, formula, condition) names a column: without it, the text has no meaning any
+/// more.
 fn uses_column(context: &StatementContext, table: &Table, column: &Column) -> Result<bool> {
-    let Some(text) = &table.partition_by else {
+    let formulas = table.columns.iter().filter(|c| c.id != column.id).filter_map(|c| c.computed.as_ref());
+    let texts: Vec<&str> = table
+        .partition_by
+        .iter()
+        .chain(&table.cluster_by)
+        .map(String::as_str)
+        .chain(formulas.map(|computed| computed.expression.as_str()))
+        .chain(table.checks.iter().map(|check| check.condition.as_str()))
+        .collect();
+    if texts.is_empty() {
         return Ok(false);
-    };
+    }
     let others = table.columns.iter().filter(|c| c.id != column.id).cloned().collect();
     let without = Table { columns: others, ..table.clone() };
     let schema = if without.columns.is_empty() { columns::no_columns() } else { context.user_schema(&without) };
-    Ok(context.expression(text, &schema).is_err())
+    Ok(texts.into_iter().any(|text| context.expression(text, &schema).is_err()))
 }

@@ -149,6 +149,7 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
         ShowWhat::Metrics => whole("metrics", "metric"),
         ShowWhat::Users => whole("users", "name"),
         ShowWhat::Engines => whole("engines", "Engine"),
+        ShowWhat::Objects(table) => whole(table, "name"),
     })
 }
 

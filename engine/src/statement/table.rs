@@ -2,18 +2,19 @@
 
 use super::{
     Outcome, change, columns, columns::no_columns, commit, database::new_name, insert::Filler, refuse_in_transaction,
-    transaction,
+    rules, transaction,
 };
 use crate::{
     Error, Result,
     plan::{PlannedQuery, StatementContext},
+    session::temporary,
     sql::{CreateTable, OptimizeAction, ident_name, name_parts},
     write::{Staged, publish, replaced_rows},
 };
 use arrow::datatypes::DataType;
 use basalt_meta::{
-    Column, ColumnId, Database, Edit, KeyModel, Operation, Precondition, Table, TableId, TableKind, TableSnapshot,
-    Timestamp,
+    Column, ColumnId, Database, Edit, KeyModel, Operation, Precondition, Table, TableEngine, TableId, TableKind,
+    TableSnapshot, Timestamp,
 };
 use datafusion::sql::sqlparser::ast::ObjectName;
 use std::{collections::BTreeMap, sync::Arc};
@@ -59,7 +60,11 @@ pub(super) fn check_options(options: &[(String, String)]) -> Result<()> {
 pub(super) async fn create(context: &mut StatementContext, create: CreateTable) -> Result<Outcome> {
     refuse_in_transaction(context, "CREATE TABLE")?;
     let (database, name) = new_table_name(context, &create.name)?;
-    let existing = context.snapshot.table(database.id, &name);
+    let home = match create.temporary {
+        true => Home::temporary(context, &database)?,
+        false => Home { database, new: None },
+    };
+    let existing = context.snapshot.table(home.database.id, &name);
     if existing.is_some() && !create.or_replace {
         return if create.if_not_exists { Ok(Outcome::Done) } else { Err(Error::TableExists { name }) };
     }
@@ -67,16 +72,61 @@ pub(super) async fn create(context: &mut StatementContext, create: CreateTable) 
         Some(query) => Some(context.plan_query(query).await?),
         None => None,
     };
-    let table = Arc::new(describe(context, &create, database.id, name.clone(), planned.as_ref())?);
-    let (mut edits, preconditions) = replacing(existing.as_ref(), &database, name);
+    let mut table = describe(context, &create, home.database.id, name.clone(), planned.as_ref())?;
+    let (mut edits, preconditions) = home.place(existing.as_ref(), name);
+    edits.extend(identities(context, &create, &mut table)?);
+    let table = Arc::new(table);
     edits.push(Edit::CreateTable(Table::clone(&table)));
     let done = match planned {
         None => commit(context, edits, preconditions).await.map(|_| ()),
         Some(planned) => create_filled(context, table, planned, edits, preconditions).await,
     };
+    if create.temporary && done.is_ok() {
+        context.parts.temporary.open(&context.session);
+        context.session.temporary_tables = true;
+    }
     match done {
         Err(Error::TableExists { .. }) if create.if_not_exists => Ok(Outcome::Done),
         other => other.map(|()| Outcome::Done),
+    }
+}
+
+/// Where a new table will be.
+struct Home {
+    database: Arc<Database>,
+    /// The database is made together with the table.
+    new: Option<Database>,
+}
+
+impl Home {
+    /// The session's own place for temporary tables of `database`.
+    fn temporary(context: &StatementContext, database: &Database) -> Result<Self> {
+        if context.session.id.is_empty() {
+            let what = "temporary tables without a client session (send its cookie or header)";
+            return Err(Error::Unsupported { what: what.into() });
+        }
+        if let Some(database) = temporary::home(&context.snapshot, &context.session, &database.name) {
+            return Ok(Self { database, new: None });
+        }
+        let new = Database {
+            id: basalt_meta::DatabaseId(context.parts.catalog.next_id()),
+            name: temporary::database_name(&context.session, &database.name),
+            comment: String::new(),
+            created_at: context.parts.catalog.clock().now(),
+            dropped: None,
+        };
+        Ok(Self { database: Arc::new(new.clone()), new: Some(new) })
+    }
+
+    /// The edits that make room for a table, and what must hold for them.
+    fn place(&self, existing: Option<&TableSnapshot>, name: String) -> (Vec<Edit>, Vec<Precondition>) {
+        match &self.new {
+            Some(new) => (
+                vec![Edit::CreateDatabase(new.clone())],
+                vec![Precondition::DatabaseNameFree { name: new.name.clone() }],
+            ),
+            None => replacing(existing, &self.database, name),
+        }
     }
 }
 
@@ -128,7 +178,6 @@ fn describe(
         Some(like) => like_table(context, like)?,
         None => Table { columns: new_columns(context, create, planned)?, ..empty(now) },
     };
-    columns::check_names(context, &table.columns)?;
     check_options(&create.options)?;
     table.id = TableId(context.parts.catalog.next_id());
     table.database = database;
@@ -141,6 +190,11 @@ fn describe(
     if let Some(comment) = &create.comment {
         table.comment = comment.clone();
     }
+    table.transient |= create.transient;
+    if create.engine != TableEngine::Fuse {
+        table.engine = create.engine;
+    }
+    table.checks.extend(rules::named_checks(&table.name, &create.checks)?);
     if !create.unique_key.is_empty() {
         let key = columns::key(&table.columns, &create.unique_key, "unique key")?;
         table.sort_key = key.clone();
@@ -148,12 +202,31 @@ fn describe(
     }
     if !create.sort_key.is_empty() {
         table.sort_key = columns::key(&table.columns, &create.sort_key, "sort key")?;
+        table.cluster_by = create.cluster_by.clone();
     }
+    rules::check_new(context, &table)?;
     if let Some(text) = &create.partition_by {
         check_partition(context, &table, text)?;
         table.partition_by = Some(text.clone());
     }
     Ok(table)
+}
+
+/// The sequences of AUTOINCREMENT columns, made together with their table. The columns' defaults take numbers of them.
+fn identities(context: &StatementContext, create: &CreateTable, table: &mut Table) -> Result<Vec<Edit>> {
+    let mut edits = Vec::new();
+    for (definition, column) in create.columns.iter().zip(&mut table.columns) {
+        let Some((start, step)) = definition.identity else { continue };
+        if !column.data_type.is_numeric() || column.default.is_some() {
+            let message = format!("AUTOINCREMENT column `{}` needs a numeric type and no default", column.name);
+            return Err(Error::Semantic { message });
+        }
+        let name = format!("__basalt_identity_{}_{}", table.id.0, column.id.0);
+        edits.push(super::object::new_sequence(context, &name, start, step)?);
+        column.default = Some(format!("nextval('{name}')"));
+        column.identity = Some(name);
+    }
+    Ok(edits)
 }
 
 fn empty(now: Timestamp) -> Table {
@@ -169,6 +242,10 @@ fn empty(now: Timestamp) -> Table {
         partition_by: None,
         options: BTreeMap::new(),
         comment: String::new(),
+        engine: Default::default(),
+        transient: false,
+        cluster_by: Vec::new(),
+        checks: Vec::new(),
         schema_version: 1,
         created_at: now,
         updated_at: now,
@@ -184,7 +261,14 @@ pub(super) fn empty_view(context: &StatementContext, kind: TableKind) -> Table {
 
 fn like_table(context: &StatementContext, like: &ObjectName) -> Result<Table> {
     let source = change::target(context, like)?;
-    Ok(Table::clone(source.table.table()))
+    let mut table = Table::clone(source.table.table());
+    // Numbers of the original are its own.
+    for column in &mut table.columns {
+        if column.identity.take().is_some() {
+            column.default = None;
+        }
+    }
+    Ok(table)
 }
 
 fn new_columns(
@@ -246,7 +330,17 @@ pub(super) async fn drop(context: &mut StatementContext, name: &ObjectName, if_e
     if matches!(table.kind, TableKind::View { .. }) {
         return Err(Error::Semantic { message: format!("`{}` is a view: use DROP VIEW", table.name) });
     }
-    commit(context, vec![Edit::DropTable { table: table.id }], Vec::new()).await?;
+    let home = context.snapshot.database_by_id(table.database);
+    let is_temporary = home.is_some_and(|home| temporary::is_hidden(&home.name));
+    let mut edits = vec![Edit::DropTable { table: table.id }];
+    if is_temporary {
+        edits.push(Edit::PurgeTables { tables: vec![table.id] });
+    }
+    commit(context, edits, Vec::new()).await?;
+    if is_temporary {
+        let left = temporary::tables_of(&context.parts.catalog.snapshot(), &context.session);
+        context.session.temporary_tables = !left.is_empty();
+    }
     Ok(Outcome::Done)
 }
 
@@ -298,8 +392,14 @@ pub(super) fn renamed(
     new: &ObjectName,
 ) -> Result<(Edit, Vec<Precondition>)> {
     let (database, ident) = name_parts(new)?;
+    let shown = context.snapshot.database_by_id(table.database);
+    let shown = shown.as_ref().and_then(|home| temporary::shown_name(home).map(str::to_owned));
+    let same = |found: &Database| match &shown {
+        Some(shown) => found.name == *shown,
+        None => found.id == table.database,
+    };
     if let Some(database) = database
-        && context.database(&ident_name(database))?.id != table.database
+        && !same(&*context.database(&ident_name(database))?)
     {
         return Err(Error::Unsupported { what: "moving a table to another database".into() });
     }

@@ -138,17 +138,30 @@ impl Transaction {
 }
 
 /// Publishes a statement's writes: at once, or into the open transaction.
-pub(super) async fn keep(context: &StatementContext, mut staged: Staged) -> Result<()> {
+pub(super) async fn keep(context: &StatementContext, staged: Staged) -> Result<()> {
+    keep_all(context, vec![staged]).await
+}
+
+/// [`keep`] for writes of several tables, or several of one.
+pub(super) async fn keep_all(context: &StatementContext, staged: Vec<Staged>) -> Result<()> {
     let Some(transaction) = &context.transaction else {
         let (mut extra, mut preconditions) = (Vec::new(), Vec::new());
         if let Some(label) = once::label(context)? {
-            let (edit, precondition) = once::finish(context, label, staged.written.rows)?;
+            let rows = staged.iter().map(|s| s.written.rows).sum();
+            let (edit, precondition) = once::finish(context, label, rows)?;
             extra.push(edit);
             preconditions.push(precondition);
         }
-        publish(&context.parts, vec![staged], extra, preconditions).await?;
+        publish(&context.parts, staged, extra, preconditions).await?;
         return Ok(());
     };
+    for staged in staged {
+        keep_in(context, transaction, staged).await?;
+    }
+    Ok(())
+}
+
+async fn keep_in(context: &StatementContext, transaction: &Arc<Transaction>, mut staged: Staged) -> Result<()> {
     let mut replaced = Vec::new();
     if staged.is_unique() && !staged.written.segments.is_empty() {
         let since = transaction.snapshot.version();
@@ -266,5 +279,5 @@ pub(crate) async fn roll_back_idle(parts: Arc<Parts>) -> Result<()> {
         tracing::info!(transaction = transaction.id.0, "idle transaction rolled back");
         discard(&parts, transaction.end().into_iter().map(|s| s.written)).await;
     }
-    Ok(())
+    crate::session::temporary::end_silent(&parts).await
 }

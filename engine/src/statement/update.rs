@@ -91,6 +91,9 @@ pub(super) fn new_values(
     for assignment in assignments {
         let index = columns::find(table, assigned(&assignment.target)?)?;
         let column = &table.columns[index];
+        if column.computed.is_some() {
+            return Err(Error::Semantic { message: format!("column `{}` is computed and cannot be set", column.name) });
+        }
         let value = match is_default(&assignment.value) {
             true => default_expression(context, column.default.as_deref())?,
             false => assignment.value.clone(),

@@ -210,3 +210,11 @@ pub(super) fn one(_context: &StatementContext) -> Result<Rows> {
     rows.push(row![1u64]);
     Ok(rows)
 }
+
+pub(super) fn session_variables(context: &StatementContext) -> Result<Rows> {
+    let mut rows = Rows::new(&[("name", Kind::Text), ("value", Kind::TextN), ("type", Kind::Text)]);
+    for (name, variable) in &context.session.variables {
+        rows.push(row![name.as_str(), variable.text.as_deref(), variable.data_type.as_str()]);
+    }
+    Ok(rows)
+}

@@ -7,8 +7,10 @@ use super::{
 use crate::{
     Result,
     plan::{StatementContext, sql_type},
+    session::temporary,
+    statement::engine_name,
 };
-use basalt_meta::{Database, KeyModel, Table, TableKind, TableSnapshot};
+use basalt_meta::{Column, Database, KeyModel, Table, TableKind, TableSnapshot};
 use std::sync::Arc;
 
 /// Name of the one catalogue there is.
@@ -17,13 +19,78 @@ pub(super) const CATALOG: &str = "default";
 /// Live databases, the server's own first.
 pub(super) fn all_databases(context: &StatementContext) -> Vec<Arc<Database>> {
     let own = [INFORMATION_SCHEMA, SYSTEM].into_iter().filter_map(database);
-    own.chain(context.snapshot.databases()).collect()
+    own.chain(databases_of_users(context)).collect()
 }
 
-/// Live tables and views with their databases, as the statement sees them.
+/// Live databases that users can name.
+fn databases_of_users(context: &StatementContext) -> impl Iterator<Item = Arc<Database>> {
+    context.snapshot.databases().into_iter().filter(|database| !temporary::is_hidden(&database.name))
+}
+
+/// Live tables as names find them: a temporary table of the session stands in the place of the other of its name.
+pub(super) fn tables_by_name(context: &StatementContext) -> Result<Vec<(Arc<Database>, TableSnapshot)>> {
+    let own = temporary::tables_of(&context.snapshot, &context.session);
+    let hidden = |database: &Database, table: &TableSnapshot| {
+        own.iter().any(|(name, temporary)| *name == database.name && temporary.table().name == table.table().name)
+    };
+    let mut tables = all_tables(context)?;
+    tables.retain(|(database, table)| !hidden(database, table));
+    for (name, table) in &own {
+        if let Some(database) = context.snapshot.database(name) {
+            tables.push((database, table.clone()));
+        }
+    }
+    Ok(tables)
+}
+
+/// Temporary tables of the user's client sessions.
+pub(super) fn temporary_tables(context: &StatementContext) -> Result<Rows> {
+    let mut rows = Rows::new(&[
+        ("session_id", Kind::Text),
+        ("session_type", Kind::Text),
+        ("user", Kind::Text),
+        ("node", Kind::Text),
+        ("is_current_session", Kind::Bool),
+        ("database", Kind::Text),
+        ("name", Kind::Text),
+        ("table_id", Kind::U64),
+        ("engine", Kind::Text),
+        ("num_rows", Kind::U64),
+        ("num_segments", Kind::U64),
+        ("num_blocks", Kind::U64),
+        ("compressed_data_bytes", Kind::U64),
+        ("index_data_bytes", Kind::U64),
+        ("created_on", Kind::Time),
+        ("updated_on", Kind::Time),
+    ]);
+    for (database, table) in temporary::tables_of(&context.snapshot, &context.session) {
+        let record = table.table();
+        rows.push(row![
+            context.session.id.as_str(),
+            "HTTPQuery",
+            context.session.principal.name.as_str(),
+            "local",
+            true,
+            database,
+            record.name.as_str(),
+            record.id.0,
+            engine_name(record.engine),
+            table.rows(),
+            table.segments(),
+            table.segments(),
+            table.bytes(),
+            0u64,
+            record.created_at,
+            record.updated_at,
+        ]);
+    }
+    Ok(rows)
+}
+
+/// Live tables and views with their databases, as the statement sees them; temporary ones left out.
 pub(super) fn all_tables(context: &StatementContext) -> Result<Vec<(Arc<Database>, TableSnapshot)>> {
     let mut tables = Vec::new();
-    for database in context.snapshot.databases() {
+    for database in databases_of_users(context) {
         for table in context.snapshot.tables(database.id) {
             let table = match &context.transaction {
                 Some(transaction) => transaction.overlay(&table)?,
@@ -111,7 +178,7 @@ pub(super) fn tables(context: &StatementContext) -> Result<Rows> {
 /// Live tables, and dropped ones that can still be recovered.
 pub(super) fn tables_with_history(context: &StatementContext) -> Result<Rows> {
     let mut rows = tables(context)?;
-    for database in context.snapshot.databases() {
+    for database in databases_of_users(context) {
         for table in context.snapshot.dropped_tables(database.id) {
             rows.push(table_row(&database, &table, None));
         }
@@ -123,7 +190,7 @@ fn table_row(database: &Database, table: &Table, live: Option<&TableSnapshot>) -
     let stored = live.filter(|_| !is_view(table));
     let memory = stored.map(|t| t.iter().map(|s| s.segment.memory_bytes).sum::<u64>());
     let options: Vec<String> = table.options.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
-    let engine = if is_view(table) { "VIEW" } else { "FUSE" };
+    let engine = if is_view(table) { "VIEW" } else { engine_name(table.engine) };
     row![
         CATALOG,
         database.name.as_str(),
@@ -134,7 +201,7 @@ fn table_row(database: &Database, table: &Table, live: Option<&TableSnapshot>) -
         engine,
         engine,
         sort_key(table),
-        "",
+        if table.transient { "TRANSIENT" } else { "" },
         "",
         table.created_at,
         table.dropped.map(|d| d.at),
@@ -166,6 +233,9 @@ fn table_row(database: &Database, table: &Table, live: Option<&TableSnapshot>) -
 
 /// The sort key as `(a, b)`; empty when there is none.
 pub(super) fn sort_key(table: &Table) -> String {
+    if !table.cluster_by.is_empty() {
+        return format!("({})", table.cluster_by.join(", "));
+    }
     let names: Vec<&str> =
         table.sort_key.iter().filter_map(|id| table.column_by_id(*id)).map(|c| c.name.as_str()).collect();
     if names.is_empty() { String::new() } else { format!("({})", names.join(", ")) }
@@ -186,7 +256,7 @@ pub(super) fn columns(context: &StatementContext) -> Result<Rows> {
         ("is_sort_key", Kind::Bool),
         ("is_unique_key", Kind::Bool),
     ]);
-    for (database, table) in all_tables(context)? {
+    for (database, table) in tables_by_name(context)? {
         let table = table.table();
         for (index, column) in table.columns.iter().enumerate() {
             let unique = matches!(&table.key_model, KeyModel::Unique { key } if key.contains(&column.id));
@@ -196,8 +266,8 @@ pub(super) fn columns(context: &StatementContext) -> Result<Rows> {
                 table.name.as_str(),
                 type_text(&column.data_type, column.nullable),
                 sql_type(&column.data_type),
-                if column.default.is_some() { "DEFAULT" } else { "" },
-                column.default.clone().unwrap_or_default(),
+                default_kind(column),
+                default_text(column),
                 if column.nullable { "YES" } else { "NO" },
                 column.comment.as_str(),
                 index + 1,
@@ -209,8 +279,26 @@ pub(super) fn columns(context: &StatementContext) -> Result<Rows> {
     Ok(rows)
 }
 
+/// Whether a column's value is given, a default or computed.
+fn default_kind(column: &Column) -> &'static str {
+    match (&column.computed, &column.default) {
+        (Some(computed), _) if computed.stored => "STORED",
+        (Some(_), _) => "VIRTUAL",
+        (None, Some(_)) => "DEFAULT",
+        (None, None) => "",
+    }
+}
+
+fn default_text(column: &Column) -> String {
+    match (&column.computed, &column.default) {
+        (Some(computed), _) => computed.expression.clone(),
+        (None, Some(default)) => default.clone(),
+        (None, None) => String::new(),
+    }
+}
+
 /// `Nullable(Int64)` and the like.
-fn type_text(data_type: &arrow::datatypes::DataType, nullable: bool) -> String {
+pub(crate) fn type_text(data_type: &arrow::datatypes::DataType, nullable: bool) -> String {
     use arrow::datatypes::DataType as T;
     let name = match data_type {
         T::Utf8 | T::LargeUtf8 | T::Utf8View => "String".to_owned(),

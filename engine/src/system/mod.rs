@@ -4,6 +4,7 @@
 mod activity;
 mod catalog;
 mod information;
+mod objects;
 mod rows;
 mod storage;
 
@@ -13,7 +14,9 @@ use crate::{
     plan::{StatementContext, explain},
 };
 use basalt_meta::{Changes, Database, DatabaseId, Edit, Error as MetaError, Precondition, Timestamp};
+pub(crate) use catalog::type_text;
 use datafusion::{catalog::TableProvider, datasource::MemTable};
+pub(crate) use objects::sequence_rows;
 use rows::Rows;
 use std::sync::{Arc, LazyLock};
 
@@ -32,14 +35,19 @@ const TABLES: &[(&str, &str, Make)] = &[
     (SYSTEM, "functions", activity::functions),
     (SYSTEM, "metrics", activity::metrics),
     (SYSTEM, "one", activity::one),
+    (SYSTEM, "procedures", objects::procedures),
     (SYSTEM, "processes", activity::processes),
     (SYSTEM, "queries", activity::queries),
     (SYSTEM, "segments", storage::segments),
+    (SYSTEM, "sequences", objects::sequences),
+    (SYSTEM, "session_variables", activity::session_variables),
     (SYSTEM, "settings", activity::settings),
     (SYSTEM, "snapshots", storage::snapshots),
     (SYSTEM, "tables", catalog::tables),
     (SYSTEM, "tables_with_history", catalog::tables_with_history),
     (SYSTEM, "tasks", activity::tasks),
+    (SYSTEM, "temporary_tables", catalog::temporary_tables),
+    (SYSTEM, "user_functions", objects::user_functions),
     (SYSTEM, "views", catalog::views),
     (INFORMATION_SCHEMA, "columns", information::columns),
     (INFORMATION_SCHEMA, "keywords", information::keywords),

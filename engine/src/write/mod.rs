@@ -10,11 +10,13 @@ mod locks;
 mod partition;
 mod publish;
 mod replaced;
+mod rules;
 mod sink;
 
 pub(crate) use locks::TableLocks;
 pub(crate) use publish::{Published, publish, publish_labelled};
 pub(crate) use replaced::replaced_rows;
+pub(crate) use rules::RowRules;
 pub(crate) use sink::TableSink;
 
 use crate::parts::Parts;

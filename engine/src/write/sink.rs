@@ -8,6 +8,7 @@ use super::{
     Staged, discard,
     keys::{KeyEncoder, keep_last},
     partition::Partitioner,
+    rules::RowRules,
 };
 use crate::{Error, Result, parts::Parts, plan::StatementContext};
 use arrow::{
@@ -15,7 +16,7 @@ use arrow::{
     datatypes::{Schema, SchemaRef},
     record_batch::RecordBatch,
 };
-use basalt_meta::{Operation, Precondition, Table, TableSnapshot};
+use basalt_meta::{Operation, Precondition, Table, TableEngine, TableSnapshot};
 use basalt_storage::{Inline, TableWriter, Written, table_schema};
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(crate) struct TableSink {
     inline: Inline,
     schema: SchemaRef,
     partitioner: Option<Partitioner>,
+    rules: Option<RowRules>,
     writer: Option<TableWriter>,
     run: Option<Run>,
     written: Written,
@@ -54,7 +56,9 @@ impl TableSink {
         let schema = table_schema(record);
         let partitioner = Partitioner::new(context, record)?;
         let encoder = KeyEncoder::new(record)?;
+        let rules = RowRules::new(context, record)?;
         Ok(Self {
+            rules,
             parts: Arc::clone(&context.parts),
             operation,
             inline: if context.transaction.is_some() { Inline::Never } else { Inline::Allowed },
@@ -76,8 +80,15 @@ impl TableSink {
         if self.rows == 0 {
             self.parts.tasks.inline().admit(self.table.table().id).await?;
         }
+        let batch = match &self.rules {
+            Some(rules) => rules.apply(batch, self.rows)?,
+            None => batch,
+        };
         let batch = self.checked(batch)?;
         self.rows += batch.num_rows() as u64;
+        if self.table.table().engine == TableEngine::Null {
+            return Ok(());
+        }
         let Some(run) = &mut self.run else { return self.write_rows(batch).await };
         run.rows += batch.num_rows();
         run.bytes += batch.get_array_memory_size();

@@ -114,6 +114,8 @@ pub fn code(error: &Error) -> u16 {
         Error::EntityExists { kind, .. } => existing_entity(*kind),
         Error::Evaluation { .. } => 1006,
         Error::BadData { .. } => 1046,
+        Error::ScriptSemantic { .. } => 3128,
+        Error::ScriptFailed { .. } => 3129,
         Error::UnknownEngine { .. } => 1302,
         Error::TableOption { .. } => 1301,
         Error::InvalidArgument { .. } => 2004,
@@ -149,6 +151,7 @@ fn unknown_entity(kind: EntityKind) -> u16 {
         EntityKind::Function => 2602,
         EntityKind::Sequence => 3101,
         EntityKind::Procedure => 3130,
+        EntityKind::Stream => 2733,
         _ => 1006,
     }
 }
@@ -165,6 +168,7 @@ fn existing_entity(kind: EntityKind) -> u16 {
         EntityKind::Function => 2603,
         EntityKind::Sequence => 3102,
         EntityKind::Procedure => 3131,
+        EntityKind::Stream => 2732,
         _ => 1006,
     }
 }

@@ -152,7 +152,9 @@ pub async fn heartbeat(
     let ids = body.node_to_queries.into_values().flatten();
     let remove: Vec<String> = ids.filter(|id| !keep_alive(&app, &caller.principal, id)).collect();
     let mut response = json_response(&json!({"queries_to_remove": remove}));
-    client_session::find(&headers, &caller).add_headers(response.headers_mut());
+    let client = client_session::find(&headers, &caller);
+    app.engine.touch_session(&caller.principal, &client.id);
+    client.add_headers(response.headers_mut());
     Ok(response)
 }
 

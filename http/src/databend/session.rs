@@ -5,7 +5,7 @@ use super::{
     wire::{SessionBody, TxnState},
 };
 use crate::{app::App, encode::json_string};
-use basalt_engine::{Error, Principal, Session, TransactionId, TransactionState};
+use basalt_engine::{Error, Principal, Session, TransactionId, TransactionState, Variable};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -15,6 +15,11 @@ use std::collections::BTreeMap;
 struct Internal {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     txn_id: Option<u64>,
+    /// Name and value of each session variable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    variables: Vec<(String, VariableBody)>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    has_temp_table: bool,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     last_node_id: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -22,6 +27,14 @@ struct Internal {
     /// Keys that others wrote: kept as they are.
     #[serde(flatten)]
     others: Map<String, Value>,
+}
+
+/// The value of a session variable as text, and its type.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct VariableBody {
+    #[serde(rename = "type")]
+    data_type: String,
+    value: Option<String>,
 }
 
 /// Parts of the client's object that the engine does not know and the client wants back.
@@ -59,6 +72,10 @@ pub fn open(app: &App, principal: Principal, id: String, body: Option<SessionBod
         None => Internal::default(),
     };
     session.transaction = transaction(body.txn_state, internal.txn_id);
+    session.temporary_tables = internal.has_temp_table;
+    let variable =
+        |(name, value): (String, VariableBody)| (name, Variable { data_type: value.data_type, text: value.value });
+    session.variables = internal.variables.into_iter().map(variable).collect();
     let (mut unknown_settings, mut warnings) = (BTreeMap::new(), Vec::new());
     for (name, value) in body.settings.unwrap_or_default() {
         if let Err(Error::UnknownSetting { .. }) = app.engine.setting(&session, &name) {
@@ -130,9 +147,11 @@ pub fn write(out: &mut Vec<u8>, session: &Session, echo: &Echo, node_id: &str, q
     out.extend_from_slice(b"},\"txn_state\":\"");
     out.extend_from_slice(state.as_bytes());
     out.extend_from_slice(b"\",\"need_sticky\":");
-    out.extend_from_slice(if state == "Active" { b"true" } else { b"false" });
-    out.extend_from_slice(b",\"need_keep_alive\":false,\"internal\":");
-    write_internal(out, txn_id, node_id, query_id, &echo.internal);
+    out.extend_from_slice(if state == "Active" || session.temporary_tables { b"true" } else { b"false" });
+    out.extend_from_slice(b",\"need_keep_alive\":");
+    out.extend_from_slice(if session.temporary_tables { b"true" } else { b"false" });
+    out.extend_from_slice(b",\"internal\":");
+    write_internal(out, session, txn_id, node_id, query_id, &echo.internal);
     for (name, value) in &echo.others {
         out.push(b',');
         json_string(out, name);
@@ -142,9 +161,25 @@ pub fn write(out: &mut Vec<u8>, session: &Session, echo: &Echo, node_id: &str, q
     out.push(b'}');
 }
 
-fn write_internal(out: &mut Vec<u8>, txn_id: Option<u64>, node_id: &str, query_id: &str, others: &Map<String, Value>) {
+fn write_internal(
+    out: &mut Vec<u8>,
+    session: &Session,
+    txn_id: Option<u64>,
+    node_id: &str,
+    query_id: &str,
+    others: &Map<String, Value>,
+) {
     let last_query_ids = if query_id.is_empty() { Vec::new() } else { vec![query_id.to_string()] };
-    let internal = Internal { txn_id, last_node_id: node_id.into(), last_query_ids, others: others.clone() };
+    let body = |v: &Variable| VariableBody { data_type: v.data_type.clone(), value: v.text.clone() };
+    let variables = session.variables.iter().map(|(name, v)| (name.clone(), body(v))).collect();
+    let internal = Internal {
+        txn_id,
+        variables,
+        has_temp_table: session.temporary_tables,
+        last_node_id: node_id.into(),
+        last_query_ids,
+        others: others.clone(),
+    };
     let mut text = Vec::with_capacity(128);
     write_value(&mut text, &internal);
     crate::encode::json_string_from_utf8(out, &text);

@@ -20,6 +20,7 @@ pub enum EntityKind {
     Function = 11,
     Procedure = 12,
     Tag = 13,
+    Stream = 14,
     User = 20,
     Role = 21,
     /// Who owns what.
@@ -31,7 +32,7 @@ pub enum EntityKind {
 }
 
 impl EntityKind {
-    pub const ALL: [EntityKind; 16] = [
+    pub const ALL: [EntityKind; 17] = [
         EntityKind::Stage,
         EntityKind::StageFile,
         EntityKind::FileFormat,
@@ -41,6 +42,7 @@ impl EntityKind {
         EntityKind::Function,
         EntityKind::Procedure,
         EntityKind::Tag,
+        EntityKind::Stream,
         EntityKind::User,
         EntityKind::Role,
         EntityKind::Ownership,
@@ -62,6 +64,7 @@ impl EntityKind {
             EntityKind::Function => "function",
             EntityKind::Procedure => "procedure",
             EntityKind::Tag => "tag",
+            EntityKind::Stream => "stream",
             EntityKind::User => "user",
             EntityKind::Role => "role",
             EntityKind::Ownership => "ownership",

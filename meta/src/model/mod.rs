@@ -11,5 +11,5 @@ pub use entity::{Entity, EntityKind};
 pub use id::{ColumnId, DatabaseId, SegmentId, TableId, Timestamp, Version};
 pub use label::{Label, LabelRecord, LabelState};
 pub use segment::{ColumnStats, DeletionVector, Location, Segment, SegmentDetail, StatValue};
-pub use table::{Column, Database, Dropped, KeyModel, Table, TableKind};
+pub use table::{Check, Column, Computed, Database, Dropped, KeyModel, Table, TableEngine, TableKind};
 pub use version::{Operation, TableVersion};

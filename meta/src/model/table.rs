@@ -54,6 +54,40 @@ pub struct Column {
     /// SQL text of the default expression.
     pub default: Option<String>,
     pub comment: String,
+    /// Set for a column whose value follows from the others of its row.
+    #[serde(default)]
+    pub computed: Option<Computed>,
+    /// Name of the sequence that numbers the rows, for a column declared AUTOINCREMENT.
+    #[serde(default)]
+    pub identity: Option<String>,
+}
+
+/// The formula of a computed column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Computed {
+    /// SQL text over other columns of the table.
+    pub expression: String,
+    /// As declared; either way the value is written with the row.
+    pub stored: bool,
+}
+
+/// A condition every row must meet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    pub name: String,
+    /// SQL text over columns of the table.
+    pub condition: String,
+}
+
+/// What a table does with its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum TableEngine {
+    #[default]
+    Fuse,
+    /// Kept like the others; the name is what the user asked for.
+    Memory,
+    /// Takes rows and keeps none.
+    Null,
 }
 
 /// A table or view as of one schema version.
@@ -73,6 +107,16 @@ pub struct Table {
     pub partition_by: Option<String>,
     pub options: BTreeMap<String, String>,
     pub comment: String,
+    #[serde(default)]
+    pub engine: TableEngine,
+    /// Declared TRANSIENT.
+    #[serde(default)]
+    pub transient: bool,
+    /// SQL texts of CLUSTER BY where it holds more than columns; `sort_key` then has the columns they use.
+    #[serde(default)]
+    pub cluster_by: Vec<String>,
+    #[serde(default)]
+    pub checks: Vec<Check>,
     /// Grows by one with every ALTER.
     pub schema_version: u64,
     pub created_at: Timestamp,

@@ -28,6 +28,8 @@ fn rich_table() -> Table {
         nullable: i % 2 == 0,
         default: (i == 1).then(|| "1 + 1".to_owned()),
         comment: "ü".into(),
+        computed: None,
+        identity: None,
     };
     Table {
         id: TableId(u64::MAX),
@@ -41,6 +43,10 @@ fn rich_table() -> Table {
         partition_by: Some("to_yyyymm(ts)".into()),
         options: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
         comment: String::new(),
+        engine: Default::default(),
+        transient: false,
+        cluster_by: Vec::new(),
+        checks: Vec::new(),
         schema_version: 3,
         created_at: Timestamp(-1),
         updated_at: Timestamp(i64::MAX),

@@ -82,6 +82,10 @@ impl Fixture {
             partition_by: None,
             options: BTreeMap::new(),
             comment: String::new(),
+            engine: Default::default(),
+            transient: false,
+            cluster_by: Vec::new(),
+            checks: Vec::new(),
             schema_version: 1,
             created_at: at,
             updated_at: at,
@@ -130,6 +134,8 @@ fn column(id: u32, name: &str) -> Column {
         nullable: true,
         default: None,
         comment: String::new(),
+        computed: None,
+        identity: None,
     }
 }
 
