@@ -44,6 +44,9 @@ pub enum Error {
     UnknownColumn { name: String, hint: String },
     #[error("unknown function `{name}`{hint}")]
     UnknownFunction { name: String, hint: String },
+    /// A function was called with more or fewer arguments than it takes. Names both counts.
+    #[error("{message}")]
+    ArgumentCount { message: String },
     #[error("unknown setting `{name}`{hint}")]
     UnknownSetting { name: String, hint: String },
     #[error("wrong value for setting `{name}`: `{value}` ({expected})")]
@@ -142,6 +145,7 @@ impl Error {
             | Error::Semantic { .. }
             | Error::UnknownColumn { .. }
             | Error::UnknownFunction { .. }
+            | Error::ArgumentCount { .. }
             | Error::UnknownSetting { .. }
             | Error::SettingValue { .. }
             | Error::Evaluation { .. }

@@ -2,6 +2,7 @@
 //! Each is made for one statement with its answer inside, so planning folds it into a literal.
 
 use crate::Session;
+use chrono_tz::Tz;
 use datafusion::{
     arrow::datatypes::DataType,
     common::{Result, ScalarValue},
@@ -19,18 +20,20 @@ pub(super) const NAMES: &[&str] = &[
     "current_user",
     "database",
     "schema",
+    "timezone",
     "user",
     "version",
 ];
 
-/// The session function called `name` (lower case), with the answer for `session`.
-pub(crate) fn session_function(name: &str, session: &Session, version: &str) -> Option<Arc<ScalarUDF>> {
+/// The session function called `name` (lower case), with the answer for `session`, whose clocks are in `zone`.
+pub(crate) fn session_function(name: &str, session: &Session, version: &str, zone: Tz) -> Option<Arc<ScalarUDF>> {
     let value = match name {
         "version" => version.to_owned(),
         "database" | "currentdatabase" | "current_database" | "schema" => session.database.clone(),
         "current_user" | "user" => format!("'{}'@'%'", session.principal.name),
         "current_catalog" => "default".to_owned(),
         "current_role" => format!("{:?}", session.principal.role).to_lowercase(),
+        "timezone" => zone.name().to_owned(),
         "connection_id" => session.id.clone(),
         _ => return None,
     };

@@ -3,21 +3,31 @@
 //! The list is closed: a name that is not here is unknown. Functions whose answer depends on the session
 //! (`database()`, `version()`…) are made per statement, in [`session_function`].
 
+mod address;
 mod aggregate;
 mod arithmetic;
+mod bitmap;
 mod calendar;
 mod constant;
+mod digest;
+mod geo;
 mod nested;
+mod number;
 mod numbers;
+mod row;
 mod sequence;
 mod series;
 mod sum;
+mod text;
+mod time;
 mod type_name;
+mod vector;
 mod zone;
 
 pub(crate) use aggregate::{is_aggregate, merge_of, state_of};
 pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
 pub(crate) use constant::{constant_function, session_function};
+pub(crate) use row::{Clock, clock_of};
 pub(crate) use sequence::next_value;
 pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, instants_of_texts, zone_function};
 
@@ -30,7 +40,10 @@ use datafusion::{
     functions_window::all_default_window_functions,
     logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, WindowUDF, planner::ExprPlanner},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 /// The closed list. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -65,12 +78,25 @@ impl Functions {
         // The library's `version` names itself; ours is made per session.
         scalar.retain(|f| f.name() != "version");
         scalar.extend(calendar::functions());
+        let ours = [
+            text::functions(),
+            number::functions(),
+            digest::functions(),
+            address::functions(),
+            time::functions(),
+            bitmap::functions(),
+            geo::functions(),
+            vector::functions(),
+        ];
+        let ours = ours.concat();
+        prefer(&mut scalar, ours);
         scalar.push(type_name::function());
         nested::add_overloaded(&mut scalar, nested::functions());
         let mut aggregate = all_default_aggregate_functions();
         aggregate.retain(|f| f.name() != "sum");
         aggregate.push(sum::checked_sum());
         aggregate.extend(aggregate::functions());
+        aggregate.extend(bitmap::aggregates());
         let mut planners: Vec<Arc<dyn ExprPlanner>> =
             vec![Arc::new(arithmetic::DividePlanner), Arc::new(nested::NestedPlanner)];
         planners.extend(SessionStateDefaults::default_expr_planners());
@@ -138,10 +164,26 @@ impl Functions {
         for name in constant::NAMES.iter().chain(crate::plan::NOTATIONS).chain(crate::plan::MORE_NOTATIONS) {
             describe(&mut list, name, &[], false, None);
         }
+        for (name, syntax, description) in crate::plan::MEANINGS {
+            let doc = Some(((*description).to_owned(), (*syntax).to_owned(), None));
+            list.retain(|known| known.name != *name);
+            describe(&mut list, name, &[], false, doc);
+        }
         list.sort();
         list.dedup_by(|a, b| a.name == b.name);
         list
     }
+}
+
+/// Puts functions in the place of those that have one of their names.
+fn prefer(scalar: &mut Vec<Arc<ScalarUDF>>, ours: Vec<Arc<ScalarUDF>>) {
+    let names: HashSet<String> = ours.iter().flat_map(|f| names(f).map(str::to_owned)).collect();
+    scalar.retain(|f| !names.contains(f.name()));
+    scalar.extend(ours);
+}
+
+fn names(function: &ScalarUDF) -> impl Iterator<Item = &str> {
+    std::iter::once(function.name()).chain(function.aliases().iter().map(String::as_str))
 }
 
 fn describe(

@@ -19,8 +19,6 @@ pub(crate) const NOTATIONS: &[&str] = &[
     "listagg",
     "max_if",
     "min_if",
-    "sign",
-    "split",
     "sum_if",
     "to_boolean",
     "to_datetime",
@@ -36,7 +34,6 @@ pub(crate) const NOTATIONS: &[&str] = &[
     "to_uint64",
     "to_uint8",
     "to_varchar",
-    "today",
     "uniq",
 ];
 
@@ -45,6 +42,7 @@ pub(super) const SET: &str = "__basalt_set";
 
 /// Puts what the library understands in the place of `expr`, whose parts were looked at before.
 pub(super) fn translate(expr: &mut Expr) {
+    super::meaning::translate(expr);
     super::notation::translate(expr);
     match expr {
         Expr::Value(value) => {
@@ -128,7 +126,6 @@ fn filtered_aggregate(function: &mut Function) {
 /// Functions the library has under another name.
 fn renamed(function: &mut Function) {
     match plain_name(function).as_deref() {
-        Some("split") => set_name(function, "string_to_array"),
         Some("listagg") => set_name(function, "string_agg"),
         Some("approx_count_distinct") => set_name(function, "approx_distinct"),
         Some("uniq" | "count_distinct") => {
@@ -191,7 +188,6 @@ fn conversion(function: &mut Function) -> Option<Expr> {
         "to_float32" => Sql::Float32,
         "to_float64" => Sql::Float64,
         "to_datetime" | "to_timestamp" => Sql::Timestamp(None, TimezoneInfo::None),
-        "sign" if kind == CastKind::Cast => Sql::TinyInt(None),
         _ => return None,
     };
     let list = arguments(function)?;
@@ -200,10 +196,6 @@ fn conversion(function: &mut Function) -> Option<Expr> {
     };
     let inner = argument_expr(argument)?.clone();
     let inner = match target {
-        "sign" => {
-            set_name(function, "signum");
-            Expr::Function(function.clone())
-        }
         // Numbers count seconds: that is the function's to know, not the cast's.
         "to_datetime" | "to_timestamp" if !is_text(&inner) && kind == CastKind::Cast => {
             set_name(function, "to_timestamp");

@@ -1,6 +1,6 @@
 //! What the query library says went wrong, as the caller should understand it.
 
-use super::dialect::SET;
+use super::{dialect::SET, meaning};
 use crate::Error;
 use datafusion::{
     arrow::error::ArrowError,
@@ -31,6 +31,7 @@ pub(crate) fn explain(error: DataFusionError) -> Error {
         DataFusionError::Execution(message) => Error::Evaluation { message },
         DataFusionError::ResourcesExhausted(message) => Error::MemoryExhausted { message },
         DataFusionError::IoError(inner) if inner.kind() == std::io::ErrorKind::StorageFull => Error::NoSpace,
+        DataFusionError::Internal(message) if is_count(&message) => plan(message),
         DataFusionError::Internal(message) if is_semantic(&message) => Error::Semantic { message },
         other => {
             let message = first_line(&other.to_string());
@@ -142,12 +143,40 @@ fn schema(error: SchemaError) -> Error {
     }
 }
 
-fn plan(message: String) -> Error {
+fn plan(mut message: String) -> Error {
+    if let Some((_, inner)) = message.split_once(" user-defined coercion failed with: ") {
+        message =
+            inner.trim_start_matches("Error during planning: ").trim_start_matches("Execution error: ").to_owned();
+    }
     if let Some(rest) = message.strip_prefix("Invalid function '") {
         let name = rest.split('\'').next().unwrap_or_default().to_owned();
+        // What is only a notation is a function to those who call it.
+        let name = name.strip_prefix(meaning::MISCOUNTED).unwrap_or(&name).to_owned();
+        if let Some(syntax) = meaning::syntax(&name) {
+            let message = format!("function `{name}` has a wrong number of arguments: it is written {syntax}");
+            return Error::ArgumentCount { message };
+        }
         return Error::UnknownFunction { name, hint: String::new() };
     }
+    // Our own words are enough, without the library's table of signatures.
+    if let Some(at) = message.find(". No function matches")
+        && message.contains('`')
+    {
+        message.truncate(at);
+    }
+    if is_count(&message) {
+        let end = message.find(". No function matches").unwrap_or(message.len());
+        message.truncate(end);
+        return Error::ArgumentCount { message };
+    }
     Error::Semantic { message }
+}
+
+/// Whether a refusal is about how many arguments a function has.
+fn is_count(message: &str) -> bool {
+    let ours = message.starts_with("function `") && message.contains(" takes ") && message.contains(" argument");
+    let theirs = message.starts_with("Function '") && message.contains(" arguments but received ");
+    ours || theirs || message.contains("' does not support zero arguments")
 }
 
 /// Some refusals of the planner are labelled as its own faults though the statement makes no sense.

@@ -303,7 +303,7 @@ impl ContextProvider for Resolver<'_> {
             return Some(next_value(&self.context.parts));
         }
         let version = &self.context.parts.settings.version_text;
-        session_function(name, &self.context.session, version)
+        session_function(name, &self.context.session, version, self.context.settings.timezone)
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

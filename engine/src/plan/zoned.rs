@@ -2,7 +2,7 @@
 //! parts are asked for, the session's zone is put in. Plans of sessions in UTC are not looked at.
 
 use super::session::PlanningSession;
-use crate::functions::{TO_WALL, ZoneStep, zone_function};
+use crate::functions::{Clock, TO_WALL, ZoneStep, clock_of, zone_function};
 use chrono_tz::Tz;
 use datafusion::{
     arrow::datatypes::{DataType, TimeUnit},
@@ -103,6 +103,15 @@ fn transform(expr: Expr, schema: &DFSchema, session: &PlanningSession) -> Result
     })
 }
 
+/// The zone's name as an argument.
+fn zone_name(zone: Tz) -> Expr {
+    lit(ScalarValue::Utf8View(Some(zone.name().to_owned())))
+}
+
+fn is_zone(argument: &Expr) -> bool {
+    matches!(argument, Expr::Literal(ScalarValue::Utf8View(Some(name)), _) if name.parse::<Tz>().is_ok())
+}
+
 /// Where the zone comes in when one type becomes another.
 enum Place {
     Instead(ZoneStep),
@@ -148,12 +157,26 @@ fn call(mut function: ScalarFunction, schema: &DFSchema, session: &PlanningSessi
         let read = ZoneStep::Read { unit: TimeUnit::Nanosecond, or_null: false };
         return Ok(Transformed::yes(apply(read, zone, function.args.remove(0))));
     }
-    let makes = MAKE_TIMES.contains(&name);
-    if !makes && !READ_PARTS.contains(&name) {
+    let clock = match clock_of(&function.func) {
+        Some(clock) => clock,
+        None if MAKE_TIMES.contains(&name) => Clock::Wall,
+        None if READ_PARTS.contains(&name) => Clock::Reads,
+        None => Clock::None,
+    };
+    if clock == Clock::None {
         return Ok(Transformed::no(Expr::ScalarFunction(function)));
     }
-    let mut changed = false;
-    for argument in &mut function.args {
+    if clock == Clock::Zone {
+        if !function.args.iter().any(is_zone) {
+            function.args.push(zone_name(zone));
+            return Ok(Transformed::yes(Expr::ScalarFunction(function)));
+        }
+        return Ok(Transformed::no(Expr::ScalarFunction(function)));
+    }
+    let makes = matches!(clock, Clock::Makes | Clock::Wall);
+    let mut changed = clock == Clock::Makes;
+    let reads = clock != Clock::Makes;
+    for argument in function.args.iter_mut().filter(|_| reads) {
         let zoneless = matches!(argument.get_type(schema)?, DataType::Timestamp(_, None));
         if zoneless && !is_wall(argument) {
             *argument = apply(ZoneStep::ToWall, zone, argument.clone());
@@ -161,7 +184,7 @@ fn call(mut function: ScalarFunction, schema: &DFSchema, session: &PlanningSessi
         }
     }
     let call = Expr::ScalarFunction(function);
-    if !changed {
+    if !changed && !makes {
         return Ok(Transformed::no(call));
     }
     let made = makes && matches!(call.get_type(schema)?, DataType::Timestamp(_, None));

@@ -2,7 +2,7 @@
 
 use super::nested;
 use datafusion::sql::sqlparser::{
-    ast::Expr,
+    ast::{BinaryOperator, Expr},
     dialect::Dialect,
     keywords::{self, Keyword},
     parser::{Parser, ParserError},
@@ -37,7 +37,14 @@ impl Dialect for BasaltDialect {
         nested::precedence(parser, self).map(Ok)
     }
 
-    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _precedence: u8) -> Option<Result<Expr, ParserError>> {
+    fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
+        // `a DIV b` binds like `a / b`.
+        if parser.parse_keyword(Keyword::DIV) {
+            let left = Box::new(expr.clone());
+            let right = parser.parse_subexpr(precedence);
+            let op = BinaryOperator::MyIntegerDivide;
+            return Some(right.map(|right| Expr::BinaryOp { left, op, right: Box::new(right) }));
+        }
         nested::infix(parser, expr)
     }
 

@@ -105,6 +105,7 @@ pub fn code(error: &Error) -> u16 {
         Error::UnknownTable { .. } => 1025,
         Error::UnknownColumn { .. } => 1058,
         Error::UnknownFunction { .. } => 1008,
+        Error::ArgumentCount { .. } => 1028,
         Error::UnknownSetting { .. } => 2801,
         Error::SettingValue { .. } => 2803,
         Error::DatabaseExists { .. } => 2301,
