@@ -92,6 +92,7 @@ macro_rules! answer_files {
 answer_files!(
     aggregates,
     aggregates_more,
+    alter_table_2,
     arrays,
     asof,
     casts,
@@ -137,6 +138,7 @@ answer_files!(
     udf,
     unique_key,
     views,
+    views_2,
     windows,
     windows_more,
 );
