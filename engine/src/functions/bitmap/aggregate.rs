@@ -190,8 +190,8 @@ impl Accumulator for Folding {
                         continue;
                     };
                     let column = ScalarValue::try_from_array(&values[1], row)?;
-                    for at in 2..values.len() {
-                        if !column.is_null() && ScalarValue::try_from_array(&values[at], row)? == column {
+                    for (at, wanted) in values.iter().enumerate().skip(2) {
+                        if !column.is_null() && ScalarValue::try_from_array(wanted, row)? == column {
                             self.add(at - 2, decoded(bytes)?);
                         }
                     }

@@ -46,7 +46,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             "The date that a text shows in a pattern.",
             "str_to_date('2024/02/29', '%Y/%m/%d')",
         )
-        .date_or_null(|row| date(row)),
+        .date_or_null(date),
         function(
             &["try_str_to_date"],
             &[Text, Text],
@@ -64,7 +64,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
         )
         .optional(1)
         .clock(Clock::Zone)
-        .time_or_null(|row| time(row)),
+        .time_or_null(time),
         function(
             &["try_str_to_timestamp"],
             &[Text, Text, Text],
