@@ -5,6 +5,7 @@
 //! requests except what an unfinished answer still owes ([`Unfinished`]).
 
 mod admin;
+mod arrow_body;
 mod catalog;
 mod client_session;
 mod error;

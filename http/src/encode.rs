@@ -9,7 +9,7 @@ mod rows;
 mod temporal;
 
 pub use json::{string as json_string, string_from_utf8 as json_string_from_utf8};
-pub use rows::{EncodeError, rows_as_text_arrays};
+pub use rows::{EncodeError, column_as_texts, rows_as_text_arrays};
 
 /// How cells are rendered.
 #[derive(Debug, Clone, PartialEq)]

@@ -54,12 +54,16 @@ class Server:
             assert self.process.wait(60) == 0
         self.log.close()
 
-    def request(self, method, path, body=None, headers=None):
+    def raw(self, method, path, body=None, headers=None):
+        """The reply as it comes."""
         request = urllib.request.Request(f"http://{self.address}{path}", data=body, method=method)
         request.add_header("Authorization", "Basic " + base64.b64encode(b"root:").decode())
         for name, value in (headers or {}).items():
             request.add_header(name, value)
-        with urllib.request.urlopen(request, timeout=600) as reply:
+        return urllib.request.urlopen(request, timeout=600)
+
+    def request(self, method, path, body=None, headers=None):
+        with self.raw(method, path, body, headers) as reply:
             return json.load(reply)
 
     def query(self, sql, session=None):

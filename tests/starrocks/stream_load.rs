@@ -322,3 +322,41 @@ async fn a_json_sample_of_the_real_shape() {
     assert_eq!(sql.one("SELECT max(time) FROM wiki").await.split('.').next().unwrap().len(), 19);
     assert_eq!(sql.one("SELECT DISTINCT comment FROM wiki").await, "ünïcode \u{1F600} \\ / \n");
 }
+
+#[tokio::test]
+async fn times_are_read_in_the_zone_of_the_load() {
+    let (server, sql) = start().await;
+    sql.run("CREATE TABLE times (id INT, ts TIMESTAMP, day DATE, made TIMESTAMP, hour INT, text VARCHAR)").await;
+    let columns = "id, ts, day, raw, made = CAST(raw AS TIMESTAMP), hour = to_hour(ts), text = replace(CAST(ts AS VARCHAR), 'T', ' ')";
+    let load = |zone: &str, id: u8| {
+        let row = format!("{id},2024-07-01 12:00:00,2024-07-01,2024-07-01 12:00:00\n");
+        let load = server.load("default", "times").csv().header("columns", columns);
+        let load = if zone.is_empty() { load } else { load.header("timezone", zone) };
+        load.ok(row)
+    };
+    load("", 1).await;
+    load("Asia/Shanghai", 2).await;
+    load("America/New_York", 3).await;
+    let shown = sql.run("SELECT id, ts, day, made, hour, text FROM times ORDER BY id").await.lines();
+    assert_eq!(
+        shown,
+        [
+            "1|2024-07-01 12:00:00.000000|2024-07-01|2024-07-01 12:00:00.000000|12|2024-07-01 12:00:00",
+            "2|2024-07-01 04:00:00.000000|2024-07-01|2024-07-01 04:00:00.000000|12|2024-07-01 12:00:00",
+            "3|2024-07-01 16:00:00.000000|2024-07-01|2024-07-01 16:00:00.000000|12|2024-07-01 12:00:00",
+        ]
+        .map(String::from)
+    );
+    // JSON, and texts that say their offset themselves
+    let body = r#"{"id": 4, "ts": "2024-07-01 12:00:00"}{"id": 5, "ts": "2024-07-01T12:00:00Z"}"#;
+    server.load("default", "times").json().header("timezone", "Asia/Tokyo").ok(body).await;
+    let shown = sql.run("SELECT ts FROM times WHERE id > 3 ORDER BY id").await.lines();
+    assert_eq!(shown, ["2024-07-01 03:00:00.000000", "2024-07-01 12:00:00.000000"]);
+    // a condition sees the same clocks
+    let filtered = server.load("default", "times").csv().header("columns", "id, ts");
+    let filtered = filtered.header("where", "to_hour(ts) = 9").header("timezone", "Asia/Tokyo");
+    let answer = filtered.ok("6,2024-07-01 09:30:00\n7,2024-07-01 10:30:00\n").await;
+    assert_eq!((answer.count("NumberLoadedRows"), answer.count("NumberUnselectedRows")), (1, 1));
+    let wrong = server.load("default", "times").csv().header("timezone", "Mars/Base").send("1\n").await.unwrap();
+    assert_eq!(wrong.status, "Fail", "{}", wrong.body);
+}

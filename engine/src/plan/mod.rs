@@ -4,6 +4,7 @@ mod aliases;
 mod asof;
 mod context;
 mod dialect;
+mod exists;
 mod expansion;
 mod expression;
 mod failure;

@@ -2,6 +2,7 @@
 //! statements with the same settings.
 
 use super::{
+    exists,
     session::{Effort, PlanningSession},
     zoned,
 };
@@ -104,6 +105,7 @@ static LIGHT: LazyLock<Optimizer> = LazyLock::new(|| {
 /// Analysis and optimisation.
 pub(super) fn optimize(session: &PlanningSession, plan: LogicalPlan) -> Result<LogicalPlan> {
     let light = is_light(&plan)?;
+    let plan = if light { plan } else { exists::as_counts(plan)? };
     let state = session.state();
     let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
     let plan = zoned::in_zone(plan, session)?;

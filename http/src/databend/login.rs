@@ -1,7 +1,7 @@
 //! Sessions as clients open, keep and end them.
 
 use super::{
-    VERSION, client_session,
+    VERSION, arrow_body, client_session,
     error::{self, ProtocolError},
     routing,
     wire::{HeartbeatBody, LoginBody, LoginQuery, RefreshBody},
@@ -27,8 +27,6 @@ const SESSION_PREFIX: &str = "bend-v1-s-";
 const REFRESH_PREFIX: &str = "bend-v1-r-";
 
 /// `POST /v1/session/login`
-///
-/// `server_max_arrow_result_version` is left out: pages are JSON only, and clients without it stay with JSON.
 pub async fn login(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -40,7 +38,12 @@ pub async fn login(
     let client = client_session::find(&headers, &caller);
     let id = if client.id.is_empty() { uuid::Uuid::now_v7().to_string() } else { client.id.clone() };
     check(&app, &caller.principal, &id, body)?;
-    let mut answer = json!({"version": VERSION, "session_id": id});
+    let mut answer = json!({
+        "version": VERSION,
+        "session_id": id,
+        "server_max_arrow_result_version": arrow_body::VERSION_MAX,
+        "server_arrow_features": {"decimal64": true},
+    });
     if !options.disable_session_token {
         answer["tokens"] = issue(&app, &caller.principal, &id)?;
     }
@@ -77,7 +80,7 @@ fn bad_session(error: Error) -> ProtocolError {
     ProtocolError { status: StatusCode::BAD_REQUEST, code: error::code(&error), message: error.to_string() }
 }
 
-fn roles(principal: &Principal) -> &'static [&'static str] {
+pub(super) fn roles(principal: &Principal) -> &'static [&'static str] {
     match principal.role {
         Role::Admin => &["account_admin", "public"],
         Role::Writer | Role::Reader => &["public"],

@@ -1,6 +1,7 @@
 //! Pages of a result: the first with the statement's own answer, the others on request, the end by final or kill.
 
 use super::{
+    arrow_body::{self, Agreed},
     client_session::{self, ClientSession},
     error::ProtocolError,
     reply::{Next, Reply},
@@ -19,6 +20,14 @@ use basalt_engine::{CloseReason, Error, QueryHandle, ResultPage};
 use parking_lot::Mutex;
 use std::{sync::Arc, time::Duration};
 
+/// How a client wants its pages, as it said when it started the query.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    pub wait: Duration,
+    /// Arrow instead of JSON.
+    pub arrow: Option<Agreed>,
+}
+
 /// What a client that did not say otherwise is made to wait for a page.
 const DEFAULT_WAIT: Duration = Duration::from_secs(10);
 
@@ -28,21 +37,22 @@ pub(super) async fn first(
     query: QueryHandle,
     opened: Opened,
     client: &ClientSession,
-    wait: Duration,
+    manner: Manner,
 ) -> Result<Response, ProtocolError> {
-    let (page, error) = fetch(&query, 0, wait).await?;
+    let (page, error) = fetch(&query, 0, manner.wait).await?;
     let next = next(0, page.as_deref(), error.as_ref());
     let state = query.session();
     let mut session = Vec::with_capacity(256);
     session::write(&mut session, &state, &opened.echo, &app.node_id, query.id());
     let mut warnings = opened.warnings;
     warnings.extend(query.warnings());
-    if next != Next::Final {
+    if next != Next::Final || manner.arrow.is_some() {
         let principal = state.principal.clone();
-        let owed = Owed { principal, echo: opened.echo, last_session: Mutex::new((0, session.clone())), wait };
+        let owed = Owed { principal, echo: opened.echo, last_session: Mutex::new((0, session.clone())), manner };
         app.unfinished.insert(app, query.id(), owed);
     }
-    let mut response = render(app, query, Some(session), error, warnings, page, next).await?;
+    let told = Told { session: Some(session), error, warnings, page, next, arrow: manner.arrow };
+    let mut response = render(app, query, told).await?;
     client.add_headers(response.headers_mut());
     Ok(response)
 }
@@ -60,12 +70,16 @@ pub async fn page(
         return Err(Error::QueryClosed { id, reason: "cancelled by its client".into() }.into());
     }
     let owed = app.unfinished.get(&id);
-    let wait = owed.as_ref().map_or(DEFAULT_WAIT, |o| o.wait);
-    let (page, error) = fetch(&query, number, wait).await?;
+    let manner = owed.as_ref().map_or(Manner { wait: DEFAULT_WAIT, arrow: None }, |o| o.manner);
+    if manner.arrow.is_none() && arrow_body::is_wanted(&headers) {
+        return Err(ProtocolError::bad_request(format!("query `{id}` was started with JSON pages, not Arrow")));
+    }
+    let (page, error) = fetch(&query, number, manner.wait).await?;
     let session = owed.and_then(|owed| changed_session(&app, &query, &owed, number));
     let next = next(number, page.as_deref(), error.as_ref());
     let warnings = query.warnings();
-    let mut response = render(&app, query, session, error, warnings, page, next).await?;
+    let told = Told { session, error, warnings, page, next, arrow: manner.arrow };
+    let mut response = render(&app, query, told).await?;
     client.add_headers(response.headers_mut());
     Ok(response)
 }
@@ -84,7 +98,8 @@ pub async fn finalise(
     app.unfinished.remove(&id);
     let error = query.error().filter(|_| !timed_out);
     let warnings = query.warnings();
-    let mut response = render(&app, query, None, error, warnings, None, Next::Nowhere).await?;
+    let told = Told { session: None, error, warnings, page: None, next: Next::Nowhere, arrow: None };
+    let mut response = render(&app, query, told).await?;
     client.add_headers(response.headers_mut());
     Ok(response)
 }
@@ -188,26 +203,29 @@ fn changed_session(app: &App, query: &QueryHandle, owed: &Owed, number: u64) -> 
     Some(session)
 }
 
-async fn render(
-    app: &App,
-    query: QueryHandle,
+/// What one answer says.
+struct Told {
     session: Option<Vec<u8>>,
     error: Option<Error>,
     warnings: Vec<String>,
     page: Option<Arc<ResultPage>>,
     next: Next,
-) -> Result<Response, ProtocolError> {
-    let large = Reply::is_large(page.as_ref());
+    arrow: Option<Agreed>,
+}
+
+async fn render(app: &App, query: QueryHandle, told: Told) -> Result<Response, ProtocolError> {
+    let large = Reply::is_large(told.page.as_ref());
     let app = app.clone();
     let write = move || {
         let reply = Reply {
             state: &query.session(),
             query: &query,
-            session: session.as_deref(),
-            error: error.as_ref(),
-            warnings,
-            page: page.as_deref(),
-            next,
+            session: told.session.as_deref(),
+            error: told.error.as_ref(),
+            warnings: told.warnings,
+            page: told.page.as_deref(),
+            next: told.next,
+            arrow: told.arrow,
         };
         reply.response(&app)
     };

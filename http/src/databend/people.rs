@@ -2,6 +2,7 @@
 
 use super::{
     error::ProtocolError,
+    login,
     lookup::{self, failed, json},
     wire::UserBody,
 };
@@ -13,7 +14,7 @@ use axum::{
     http::{HeaderMap, header},
     response::Response,
 };
-use basalt_engine::{Error, Principal};
+use basalt_engine::Error;
 use serde_json::{Value, json as value};
 
 /// `GET /v1/users`
@@ -91,30 +92,14 @@ fn statements(user: &UserBody) -> Result<Vec<String>, ProtocolError> {
 }
 
 /// `GET /v1/roles`: those of the caller.
-pub async fn roles(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Response, ProtocolError> {
-    let granted = granted_roles(&app, &caller.principal).await?;
+pub async fn roles(Extension(caller): Extension<Caller>) -> Response {
+    let granted = login::roles(&caller.principal);
+    let default = granted.first().copied().unwrap_or("public");
     let roles: Vec<Value> = granted
-        .names
         .iter()
-        .map(|name| value!({"name": name, "is_current": *name == granted.default, "is_default": *name == granted.default}))
+        .map(|name| value!({"name": name, "is_current": *name == default, "is_default": *name == default}))
         .collect();
-    Ok(json(&value!({"roles": roles})))
-}
-
-/// The roles of a user.
-pub(super) struct Granted {
-    pub default: String,
-    pub names: Vec<String>,
-}
-
-pub(super) async fn granted_roles(app: &App, principal: &Principal) -> Result<Granted, ProtocolError> {
-    let found = lookup::rows(app, principal, "SELECT current_role()", &[]).await.map_err(failed)?;
-    let default = found.first(0).unwrap_or("public").to_string();
-    let mut names = vec![default.clone()];
-    if default != "public" {
-        names.push("public".into());
-    }
-    Ok(Granted { default, names })
+    json(&value!({"roles": roles}))
 }
 
 /// `GET /v1/discovery_nodes`: the address by which the client knows this node.

@@ -1,6 +1,7 @@
 //! `POST /v1/query` and `GET /v1/query/{id}`: a statement starts, and what has become of it.
 
 use super::{
+    arrow_body,
     client_session::{self, ClientSession},
     error::{self, ProtocolError},
     pages, presigned, reply, routing,
@@ -36,6 +37,7 @@ pub async fn start(
     let bytes = body::collect(body, &app.limits).await?;
     let body: QueryBody<'_> =
         serde_json::from_slice(&bytes).map_err(|e| ProtocolError::bad_request(format!("parse error: {e}")))?;
+    let arrow = arrow_body::agree(&headers, body.arrow_result_version_max, body.arrow_features.as_ref())?;
     let client = client_session::find(&headers, &caller);
     let opened = session::open(&app, caller.principal.clone(), client.id.clone(), body.session)?;
     let wait = Duration::from_secs(body.pagination.wait_time_secs).min(WAIT_MAX);
@@ -52,7 +54,7 @@ pub async fn start(
         ..defaults
     };
     match app.engine.query(request).await {
-        Ok(query) => pages::first(&app, query, opened, &client, wait).await,
+        Ok(query) => pages::first(&app, query, opened, &client, pages::Manner { wait, arrow }).await,
         Err(error @ Error::QueryIdTaken { .. }) => Err(error.into()),
         Err(error) => failed(&client, opened, &error),
     }

@@ -2,6 +2,7 @@
 //! Arrow arrays to text without anything in between.
 
 use super::{
+    arrow_body::{self, Agreed},
     error,
     session::{self, Echo},
     types,
@@ -37,6 +38,16 @@ pub struct Reply<'a> {
     pub warnings: Vec<String>,
     pub page: Option<&'a ResultPage>,
     pub next: Next,
+    /// Rows as Arrow, where there are any.
+    pub arrow: Option<Agreed>,
+}
+
+/// Where an answer's rows and their types are.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    Here(Option<&'a ResultPage>),
+    /// Around the answer.
+    InArrow,
 }
 
 /// Cells, columns and bytes of a page beyond which it is encoded off the I/O threads.
@@ -54,16 +65,34 @@ impl Reply<'_> {
     /// The whole answer.
     pub fn response(&self, app: &App) -> Response {
         let texts = SettingTexts::read(app, self.state);
-        let body = match self.body(app, &texts, self.page, self.error) {
+        if let Some(mut response) = self.arrow_response(app, &texts) {
+            self.add_headers(response.headers_mut());
+            return response;
+        }
+        let body = match self.body(app, &texts, Rows::Here(self.page), self.error) {
             Ok(body) => body,
             Err(problem) => {
                 let error = Error::Evaluation { message: problem.to_string() };
-                self.body(app, &texts, None, Some(&error)).unwrap_or_default()
+                self.body(app, &texts, Rows::Here(None), Some(&error)).unwrap_or_default()
             }
         };
         let mut response = json_response(body);
         self.add_headers(response.headers_mut());
         response
+    }
+
+    /// Rows as Arrow, the rest of the answer beside them. Nothing when there are no rows: that is told as JSON.
+    fn arrow_response(&self, app: &App, texts: &SettingTexts) -> Option<Response> {
+        let (agreed, page) = (self.arrow?, self.page.filter(|page| page.rows > 0 && self.error.is_none())?);
+        let has_columns = page.batches.first().is_some_and(|b| b.num_columns() > 0);
+        let answer = self.body(app, texts, Rows::InArrow, None).ok().filter(|_| has_columns)?;
+        match arrow_body::write(&page.batches, agreed, &texts.display(), &answer) {
+            Ok(bytes) => Some(([(header::CONTENT_TYPE, arrow_body::CONTENT_TYPE)], Body::from(bytes)).into_response()),
+            Err(error) => {
+                tracing::error!(%error, query_id = self.query.id(), "a page cannot be written as Arrow");
+                None
+            }
+        }
     }
 
     fn add_headers(&self, headers: &mut HeaderMap) {
@@ -76,10 +105,11 @@ impl Reply<'_> {
         &self,
         app: &App,
         texts: &SettingTexts,
-        page: Option<&ResultPage>,
+        rows: Rows<'_>,
         error: Option<&Error>,
     ) -> Result<Vec<u8>, EncodeError> {
         let id = self.query.id();
+        let page = if let Rows::Here(page) = rows { page } else { None };
         let memory: usize = page.map_or(0, |p| p.batches.iter().map(|b| b.get_array_memory_size()).sum());
         let mut out = Vec::with_capacity(2048 + memory.min(8 << 20));
         out.extend_from_slice(b"{\"id\":");
@@ -99,9 +129,12 @@ impl Reply<'_> {
         if let Some(has) = self.query.has_result_set() {
             out.extend_from_slice(if has { b",\"has_result_set\":true" } else { b",\"has_result_set\":false" });
         }
-        self.schema(&mut out);
+        match rows {
+            Rows::InArrow => out.extend_from_slice(b",\"schema\":[]"),
+            Rows::Here(_) => self.schema(&mut out),
+        }
         out.extend_from_slice(b",\"data\":[");
-        if let Some(page) = page {
+        if let Rows::Here(Some(page)) = rows {
             encode::rows_as_text_arrays(&mut out, &page.batches, &texts.display())?;
         }
         out.extend_from_slice(b"],\"affect\":");
@@ -109,7 +142,7 @@ impl Reply<'_> {
         out.extend_from_slice(b",\"result_timeout_secs\":");
         number(&mut out, self.query.result_timeout().as_secs());
         if self.query.schema().is_some() {
-            texts.write(&mut out);
+            texts.write(&mut out, self.arrow);
         }
         out.extend_from_slice(b",\"stats\":");
         write_stats(&mut out, &self.query.stats());
@@ -288,7 +321,7 @@ impl SettingTexts {
         Display { timezone, binary, null_as_text: self.null_as_text, epoch_numbers }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Vec<u8>, arrow: Option<Agreed>) {
         out.extend_from_slice(b",\"settings\":{\"timezone\":");
         json_string(out, &self.timezone);
         out.extend_from_slice(b",\"geometry_output_format\":");
@@ -297,6 +330,13 @@ impl SettingTexts {
         json_string(out, &self.binary);
         out.extend_from_slice(b",\"http_json_result_mode\":");
         json_string(out, &self.mode);
+        if let Some(agreed) = arrow.filter(|agreed| agreed.version > 1) {
+            out.extend_from_slice(b",\"arrow_result_version\":");
+            number(out, agreed.version);
+            if agreed.decimal64 {
+                out.extend_from_slice(b",\"arrow_features\":{\"decimal64\":true}");
+            }
+        }
         out.push(b'}');
     }
 }

@@ -138,7 +138,7 @@ async fn login_tokens_open_refresh_and_end() {
     let server = TestServer::start().await;
     let login = server.post("/v1/session/login", json!({"database": "default"})).await.json();
     assert_eq!(login["version"], "1.2.934");
-    assert!(login.get("server_max_arrow_result_version").is_none());
+    assert_eq!(login["server_max_arrow_result_version"], 3);
     let (token, refresh) = (&login["tokens"]["session_token"], &login["tokens"]["refresh_token"]);
     let bearer = |token: &Value| format!("Bearer {}", token.as_str().unwrap());
     let verify = |token: String| {

@@ -1,6 +1,6 @@
 //! Queries whose first answer did not yet carry everything: what later answers need to know about the request.
 
-use super::session::Echo;
+use super::{pages::Manner, session::Echo};
 use crate::app::App;
 use basalt_engine::Principal;
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ pub struct Owed {
     pub echo: Echo,
     /// The page that last carried the session object, and that object.
     pub last_session: Mutex<(u64, Vec<u8>)>,
-    pub wait: std::time::Duration,
+    pub manner: Manner,
 }
 
 /// By query id.

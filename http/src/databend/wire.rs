@@ -13,7 +13,15 @@ pub struct QueryBody<'a> {
     #[serde(default)]
     pub pagination: Pagination,
     pub stage_attachment: Option<AttachmentBody>,
+    pub arrow_result_version_max: Option<u64>,
+    pub arrow_features: Option<ArrowFeatures>,
     pub params: Option<Value>,
+}
+
+/// What a client can read beside the basics.
+#[derive(Debug, Deserialize)]
+pub struct ArrowFeatures {
+    pub decimal64: Option<bool>,
 }
 
 /// A file of a stage that holds the rows of the statement. Values should be texts; numbers and booleans are taken, too.

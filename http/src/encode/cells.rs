@@ -185,7 +185,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Appends the bare text of a value that is not NULL.
-    fn text(&self, row: usize, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
+    pub(super) fn text(&self, row: usize, out: &mut Vec<u8>) -> Result<(), NotUtf8> {
         match &self.values {
             Values::Null => out.extend_from_slice(b"NULL"),
             Values::Boolean(a) => out.push(if a.value(row) { b'1' } else { b'0' }),

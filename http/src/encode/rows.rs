@@ -1,7 +1,11 @@
 //! Rows of batches as JSON arrays of text cells: `["1","a",null],["2","b","x"]`.
 
 use super::{Display, cells::Cells};
-use arrow::{datatypes::DataType, record_batch::RecordBatch};
+use arrow::{
+    array::{Array, LargeStringArray, LargeStringBuilder},
+    datatypes::DataType,
+    record_batch::RecordBatch,
+};
 
 /// What cannot be rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -10,6 +14,24 @@ pub enum EncodeError {
     Type(DataType),
     #[error("binary value in row {row} of column `{column}` is not UTF-8")]
     NotUtf8 { row: usize, column: String },
+}
+
+/// The cells of one column as texts; NULL stays NULL.
+pub fn column_as_texts(array: &dyn Array, display: &Display) -> Result<LargeStringArray, EncodeError> {
+    let cells = Cells::new(array, display)?;
+    let mut texts = LargeStringBuilder::new();
+    let mut text = Vec::new();
+    for row in 0..array.len() {
+        if array.is_null(row) {
+            texts.append_null();
+            continue;
+        }
+        text.clear();
+        let not_utf8 = || EncodeError::NotUtf8 { row, column: String::new() };
+        cells.text(row, &mut text).map_err(|_| not_utf8())?;
+        texts.append_value(std::str::from_utf8(&text).map_err(|_| not_utf8())?);
+    }
+    Ok(texts.finish())
 }
 
 /// Appends the rows of `batches`, separated by commas, without the outer brackets.

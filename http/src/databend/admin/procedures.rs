@@ -30,7 +30,9 @@ pub async fn list(State(app): State<App>, Extension(caller): Extension<Caller>) 
 }
 
 async fn all(app: &App, principal: &Principal) -> Result<Found, ProtocolError> {
-    lookup::rows(app, principal, "SHOW PROCEDURES", &[]).await.map_err(failed)
+    lookup::rows(app, principal, "SELECT * FROM system.procedures ORDER BY name, procedure_id", &[])
+        .await
+        .map_err(failed)
 }
 
 fn described(row: Row<'_>) -> Value {

@@ -112,7 +112,9 @@ pub async fn functions(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, ProtocolError> {
-    let found = lookup::rows(&app, &caller.principal, "SHOW USER FUNCTIONS", &[]).await.map_err(failed)?;
+    let found = lookup::rows(&app, &caller.principal, "SELECT * FROM system.user_functions ORDER BY name", &[])
+        .await
+        .map_err(failed)?;
     Ok(json(&found.objects()))
 }
 

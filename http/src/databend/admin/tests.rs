@@ -95,3 +95,29 @@ async fn strangers_and_ordinary_users_stay_outside() {
         assert_eq!(server.send(Method::GET, path, &[], "").await.status, StatusCode::UNAUTHORIZED, "{path}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn procedures_by_number_and_by_name() {
+    let server = start().await;
+    run(
+        &server,
+        "CREATE PROCEDURE twice(x INT) RETURNS INT LANGUAGE SQL COMMENT = 'doubles' AS $$ BEGIN RETURN x * 2; END; $$",
+    )
+    .await;
+    for path in ["/v1/procedures", "/v1/tenants/any/procedures"] {
+        let list = json(&server, path).await;
+        let procedure = &list[0];
+        assert_eq!((&procedure["name"], &procedure["comment"]), (&json!("twice"), &json!("doubles")), "{list}");
+        assert!(procedure["arguments"].as_str().unwrap().starts_with("twice("), "{list}");
+        assert!(procedure["created_on"].as_str().unwrap().ends_with('Z'), "{list}");
+        let by_id = json(&server, &format!("{path}/{}", procedure["procedure_id"])).await;
+        let by_name = json(&server, &format!("{path}/twice?args=INT32")).await;
+        assert_eq!(by_id, by_name);
+        assert!(by_name["body"].as_str().unwrap().contains("x * 2"), "{by_name}");
+        assert!(by_name.get("signature").is_some() && by_name.get("language").is_some(), "{by_name}");
+    }
+    for unknown in ["/v1/procedures/twice", "/v1/procedures/twice?args=STRING", "/v1/procedures/999999"] {
+        assert_eq!(server.get(unknown).await.status, StatusCode::NOT_FOUND, "{unknown}");
+    }
+    assert_eq!(json(&server, "/v1/user_functions").await, json!([]));
+}
