@@ -194,3 +194,142 @@ async fn secrets_do_not_reach_logs_or_tables() {
     let metrics = root.http().get(server.url("/metrics")).send().await.unwrap().text().await.unwrap();
     assert!(!metrics.contains("s3cret"));
 }
+
+/// A session of a user made by SQL.
+fn of(server: &TestServer, user: &str) -> SqlClient {
+    SqlClient::new(server.base(), user, "pw of a user")
+}
+
+async fn user(root: &SqlClient, name: &str) {
+    root.run(&format!("CREATE USER {name} IDENTIFIED BY 'pw of a user'")).await;
+}
+
+#[tokio::test]
+async fn users_made_by_sql_come_in_and_are_put_out_at_once() {
+    let server = TestServer::start().await;
+    let root = server.sql();
+    let unknown = of(&server, "ann").query("SELECT 1").await.unwrap_err();
+    assert_eq!((unknown.status, unknown.code), (Some(StatusCode::UNAUTHORIZED), 2201), "{unknown}");
+    user(&root, "ann").await;
+    let ann = of(&server, "ann");
+    assert_eq!(ann.one("SELECT current_user()").await, "'ann'@'%'");
+    let wrong = SqlClient::new(server.base(), "ann", "guess").query("SELECT 1").await.unwrap_err();
+    assert_eq!((wrong.status, wrong.code), (Some(StatusCode::UNAUTHORIZED), 5100), "{wrong}");
+    root.run("CREATE TABLE t (a INT)").await;
+    assert_eq!(ann.fail("SELECT * FROM t").await.code, 1063);
+    root.run("GRANT SELECT ON default.t TO ann").await;
+    ann.run("SELECT * FROM t").await;
+    root.run("REVOKE SELECT ON default.t FROM ann").await;
+    assert_eq!(ann.fail("SELECT * FROM t").await.code, 1063, "at the next statement");
+    root.run("DROP USER ann").await;
+    assert_eq!(ann.query("SELECT 1").await.unwrap_err().status, Some(StatusCode::UNAUTHORIZED));
+}
+
+#[tokio::test]
+async fn a_session_token_ends_with_its_user() {
+    let server = TestServer::start().await;
+    let root = server.sql();
+    user(&root, "ann").await;
+    let ann = of(&server, "ann");
+    let login = ann.request(Method::POST, "/v1/session/login").json(&serde_json::json!({})).send().await.unwrap();
+    let login: serde_json::Value = login.json().await.unwrap();
+    let token = login["tokens"]["session_token"].as_str().expect("a token").to_string();
+    let ask = || {
+        let request = ann.http().post(server.url("/v1/query")).bearer_auth(&token);
+        request.json(&serde_json::json!({"sql": "SELECT 1"})).send()
+    };
+    assert_eq!(ask().await.unwrap().status(), StatusCode::OK);
+    for sql in [
+        "ALTER USER ann WITH DISABLED = true",
+        "ALTER USER ann IDENTIFIED BY 'another' WITH DISABLED = false",
+        "CREATE OR REPLACE USER ann IDENTIFIED BY 'pw of a user'",
+        "DROP USER ann",
+    ] {
+        root.run(sql).await;
+        assert_eq!(ask().await.unwrap().status(), StatusCode::UNAUTHORIZED, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn the_session_object_gives_no_rights() {
+    let server = TestServer::start().await;
+    let root = server.sql();
+    user(&root, "ann").await;
+    root.run("CREATE TABLE t (a INT)").await;
+    let ann = of(&server, "ann");
+    ann.run("SELECT 1").await;
+    for forged in [
+        serde_json::json!({"role": "account_admin"}),
+        serde_json::json!({"role": "account_admin", "secondary_roles": ["account_admin"]}),
+        serde_json::json!({"role": "root", "user": "root", "internal": "{\"user\":\"root\"}"}),
+    ] {
+        ann.set_session(forged.clone());
+        assert_eq!(ann.fail("SELECT * FROM t").await.code, 1063, "{forged}");
+        ann.set_session(forged.clone());
+        assert_eq!(ann.one("SELECT current_role()").await, "public", "{forged}");
+    }
+}
+
+#[tokio::test]
+async fn loads_need_insert() {
+    let server = TestServer::start().await;
+    let root = server.sql();
+    user(&root, "ann").await;
+    root.run("CREATE TABLE t (a INT)").await;
+    let load = || async {
+        let request = root.http().put(server.url("/api/default/t/_stream_load"));
+        let request = request.basic_auth("ann", Some("pw of a user")).header("Expect", "100-continue").body("1\n2\n");
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    let refused = load().await;
+    assert!(refused.contains("Fail") && refused.contains("Insert"), "{refused}");
+    root.run("GRANT INSERT ON default.t TO ann").await;
+    let loaded = load().await;
+    assert!(loaded.contains("\"Success\""), "{loaded}");
+    assert_eq!(root.one("SELECT count(*) FROM t").await, "2");
+}
+
+#[tokio::test]
+async fn who_forwards_is_believed_only_when_trusted() {
+    let ask = |server: &TestServer, forwarded: &str| {
+        let http = of(server, "ann");
+        let request = http.request(Method::POST, "/v1/query").header("X-Forwarded-For", forwarded);
+        let request = request.json(&serde_json::json!({"sql": "SELECT 1"}));
+        async move { request.send().await.unwrap().status() }
+    };
+    for (trusted, forwarded, wanted) in [
+        (None, "10.1.2.3", StatusCode::UNAUTHORIZED),
+        (Some("127.0.0.1"), "10.1.2.3", StatusCode::OK),
+        (Some("127.0.0.1"), "10.1.2.3, 192.168.0.9", StatusCode::UNAUTHORIZED),
+        (Some("127.0.0.1"), "192.168.0.9, 10.1.2.3", StatusCode::OK),
+        (Some("127.0.0.1"), "10.1.2.3, nonsense", StatusCode::UNAUTHORIZED),
+        (Some("10.9.9.9"), "10.1.2.3", StatusCode::UNAUTHORIZED),
+    ] {
+        let mut builder = TestServer::builder();
+        if let Some(proxy) = trusted {
+            builder = builder.set("trusted_proxies", proxy);
+        }
+        let server = builder.start().await;
+        let root = server.sql();
+        user(&root, "ann").await;
+        root.run("CREATE NETWORK POLICY inside ALLOWED_IP_LIST = ('10.0.0.0/8')").await;
+        root.run("ALTER USER ann WITH SET NETWORK POLICY = 'inside'").await;
+        assert_eq!(ask(&server, forwarded).await, wanted, "{trusted:?} {forwarded}");
+    }
+}
+
+#[tokio::test]
+async fn a_users_own_queries_are_its_own() {
+    let server = TestServer::start().await;
+    let root = server.sql();
+    user(&root, "ann").await;
+    user(&root, "ben").await;
+    let (ann, ben) = (of(&server, "ann"), of(&server, "ben"));
+    ann.run("SELECT 'canary of ann'").await;
+    for sql in ["SELECT sql FROM system.queries", "SELECT extra_info FROM system.processes"] {
+        assert!(!ben.run(sql).await.lines().join("\n").contains("of ann"), "{sql}");
+    }
+    let all = root.run("SELECT sql FROM system.queries").await.lines().join("\n");
+    assert!(all.contains("canary of ann"), "{all}");
+    assert!(!all.contains("pw of a user"), "a password is shown");
+}

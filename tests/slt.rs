@@ -55,13 +55,43 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("slt")
 }
 
+/// Password of the users that files make.
+const PASSWORD: &str = "pw";
+
 async fn run(name: &str) {
     let server = TestServer::start().await;
-    let mut runner = Runner::new(|| async { Ok(Session(server.sql().in_client_session("slt"))) });
-    let result = runner.run_file_async(folder().join(format!("{name}.slt"))).await;
+    let path = folder().join(format!("{name}.slt"));
+    let mut sessions = sessions(&std::fs::read_to_string(&path).unwrap()).into_iter();
+    let mut runner = Runner::new(|| {
+        let user = sessions.next().expect("every session is announced");
+        let client = match user.as_str() {
+            "root" => server.sql().in_client_session("slt"),
+            user => SqlClient::new(server.base(), user, PASSWORD),
+        };
+        async move { Ok(Session(client)) }
+    });
+    let result = runner.run_file_async(path).await;
     if let Err(error) = result {
         panic!("{}", error.display(false));
     }
+}
+
+/// The users of a file's sessions in the order in which they begin. `connection ann` before a record runs it in a
+/// session of user `ann`, `connection ann:2` in another one of hers; without it a record runs as root.
+fn sessions(text: &str) -> Vec<String> {
+    let (mut begun, mut next) = (Vec::new(), "default");
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("connection ") {
+            next = name.trim();
+        } else if line.starts_with("statement ") || line.starts_with("query ") {
+            let name = std::mem::replace(&mut next, "default");
+            if !begun.contains(&name) {
+                begun.push(name);
+            }
+        }
+    }
+    let user = |name: &str| if name == "default" { "root".into() } else { name.split(':').next().unwrap().to_string() };
+    begun.into_iter().map(user).collect()
 }
 
 macro_rules! answer_files {
@@ -90,6 +120,12 @@ macro_rules! answer_files {
 }
 
 answer_files!(
+    access_grants,
+    access_masking,
+    access_policies,
+    access_roles,
+    access_rows,
+    access_users,
     aggregates,
     aggregates_more,
     alter_table_2,

@@ -1,8 +1,8 @@
 //! The façade: holds the parts and opens the doors. No logic lives here.
 
 use crate::{
-    ByteStream, EngineSettings, Error, LoadReport, LoadRequest, Principal, QueryHandle, QueryRequest, Result, Session,
-    StageFile, StreamingLoad, StreamingLoaded, copy,
+    Access, ByteStream, EngineSettings, Error, LoadReport, LoadRequest, Principal, QueryHandle, QueryRequest, Result,
+    Role, Session, StageFile, StreamingLoad, StreamingLoaded, access, copy,
     functions::Functions,
     load, metrics,
     parts::Parts,
@@ -14,6 +14,7 @@ use crate::{
 use basalt_meta::{Catalog, CatalogSettings, Clock, SystemClock};
 use basalt_storage::Storage;
 use std::{
+    net::IpAddr,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -80,15 +81,43 @@ impl Engine {
         &self.parts.settings
     }
 
-    /// Checks a user's password.
-    pub async fn authenticate(&self, user: &str, password: &str) -> Result<Principal> {
+    /// Checks a user's password. `from` is where the user comes from; `None` = this process.
+    pub async fn authenticate(&self, user: &str, password: &str, from: Option<IpAddr>) -> Result<Principal> {
         let users = &self.parts.settings.users;
         if user == "root" && users.has_open_user() {
             return users.verify(user, password);
         }
         let (parts, user, password) = (self.parts.clone(), user.to_owned(), password.to_owned());
-        let checking = self.parts.runtime.cpu().spawn_blocking(move || parts.settings.users.verify(&user, &password));
+        let checking =
+            self.parts.runtime.cpu().spawn_blocking(move || access::authenticate(&parts, &user, &password, from));
         checking.await.map_err(|source| Error::internal("checking a password failed", source))?
+    }
+
+    /// Whether somebody who was let in before may still come in, and from there.
+    pub fn check_principal(&self, principal: &Principal, from: Option<IpAddr>) -> Result<()> {
+        access::check_principal(&self.parts, principal, from)
+    }
+
+    /// Whether a user may do what a route asks for. What users made by SQL may do with data is decided when that is
+    /// known; for the server itself they need all rights.
+    pub fn require(&self, principal: &Principal, access: Access) -> Result<()> {
+        if !matches!((principal.role, access), (Role::Granted(_), Access::Write | Access::Admin)) {
+            return principal.require(access);
+        }
+        if access == Access::Write {
+            return Ok(());
+        }
+        let session = Session::new(principal.clone());
+        let authority = access::Authority::of(&session, &self.parts.catalog.snapshot())?;
+        if authority.is_everything() { Ok(()) } else { principal.require(access) }
+    }
+
+    /// The roles a user can take, the one it starts with first.
+    pub fn roles(&self, principal: &Principal) -> Result<Vec<String>> {
+        let session = Session::new(principal.clone());
+        let authority = access::Authority::of(&session, &self.parts.catalog.snapshot())?;
+        let others = authority.available.iter().filter(|role| **role != authority.current).cloned();
+        Ok(std::iter::once(authority.current.clone()).chain(others).collect())
     }
 
     /// Starts a statement. Errors found before it runs (syntax, names, permissions) are returned here (inside a

@@ -85,6 +85,31 @@ pub enum Error {
     Unauthenticated { user: String },
     #[error("too many failed logins; try again in {retry_after_secs} s")]
     TooManyFailedLogins { retry_after_secs: u64 },
+    /// The password may be right, but the user may not come in (now, or from there).
+    #[error("authentication failed for user `{user}`: {reason}")]
+    LoginRefused { user: String, reason: String },
+    #[error("the password must be changed before anything else: ALTER USER USER() IDENTIFIED BY '…'")]
+    MustChangePassword,
+    #[error("{message}")]
+    InvalidPassword { message: String },
+    #[error("role `{role}` cannot be used here: {reason}")]
+    InvalidRole { role: String, reason: String },
+    #[error("{message}")]
+    IllegalName { kind: EntityKind, message: String },
+    #[error("{message}")]
+    IllegalGrant { message: String },
+    /// A policy is still used by a user.
+    #[error("{kind} `{name}` is used by user `{user}`")]
+    PolicyUsed { kind: EntityKind, name: String, user: String },
+    /// A policy is attached where it must not be, or is not where it should be.
+    #[error("{message}")]
+    PolicyAttached { message: String },
+    /// A masking policy returns another type than it masks.
+    #[error("{message}")]
+    MaskType { message: String },
+    /// A policy does not fit the column it is for.
+    #[error("{message}")]
+    PolicyMismatch { message: String },
     /// Says what was missing, on what, and for whom.
     #[error("permission denied: {message}")]
     PermissionDenied { message: String },
@@ -156,6 +181,14 @@ impl Error {
             | Error::ScriptFailed { .. }
             | Error::TransactionFailed
             | Error::QueryIdTaken { .. }
+            | Error::InvalidPassword { .. }
+            | Error::InvalidRole { .. }
+            | Error::IllegalName { .. }
+            | Error::IllegalGrant { .. }
+            | Error::PolicyUsed { .. }
+            | Error::PolicyAttached { .. }
+            | Error::PolicyMismatch { .. }
+            | Error::MaskType { .. }
             | Error::QueryClosed { .. } => InvalidInput,
             Error::UnknownDatabase { .. }
             | Error::UnknownTable { .. }
@@ -169,8 +202,8 @@ impl Error {
             | Error::ViewExists { .. }
             | Error::EntityExists { .. } => AlreadyExists,
             Error::Unsupported { .. } | Error::UnknownEngine { .. } => Unsupported,
-            Error::Unauthenticated { .. } => Unauthenticated,
-            Error::PermissionDenied { .. } | Error::ForeignQuery { .. } => PermissionDenied,
+            Error::Unauthenticated { .. } | Error::LoginRefused { .. } => Unauthenticated,
+            Error::PermissionDenied { .. } | Error::ForeignQuery { .. } | Error::MustChangePassword => PermissionDenied,
             Error::Conflict { .. } => Conflict,
             Error::MemoryExhausted { .. } | Error::Busy { .. } | Error::TooManyFailedLogins { .. } | Error::NoSpace => {
                 ResourceExhausted

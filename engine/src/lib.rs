@@ -4,7 +4,6 @@
 //! [`Session`], and calls one operation: [`Engine::query`] for a statement, [`Engine::load`] for a stream of rows.
 //! No protocol's name or shape appears here, and nothing here knows HTTP.
 
-#[allow(dead_code, unused_imports, reason = "the statements that ask come next")]
 mod access;
 mod config;
 mod copy;
@@ -30,6 +29,7 @@ mod tasks;
 pub mod types;
 mod write;
 
+pub use access::IpRange;
 pub use basalt_meta::{CRASH_POINT_VARIABLE, Clock, EntityKind, SystemClock};
 pub use basalt_storage::Compression as StorageCompression;
 pub use config::EngineSettings;

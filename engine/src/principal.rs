@@ -35,6 +35,9 @@ pub struct Principal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// What was granted to a user that SQL made. The number is new with every password.
+    #[serde(skip)]
+    Granted(u64),
     /// SELECT and what describes tables.
     Reader,
     /// Also INSERT, UPDATE, DELETE, MERGE, loads, and CREATE/DROP of tables and views.
@@ -96,6 +99,16 @@ impl Users {
         self.users.insert(name.into(), User { password_hash: Some(password_hash), role });
     }
 
+    /// Whether the users file (or its absence) names this user.
+    pub fn contains(&self, name: &str) -> bool {
+        self.users.contains_key(name)
+    }
+
+    /// Names of all users with what they may do, and whether they have passwords.
+    pub(crate) fn list(&self) -> impl Iterator<Item = (&str, Role, bool)> {
+        self.users.iter().map(|(name, user)| (name.as_str(), user.role, user.password_hash.is_some()))
+    }
+
     /// Whether `root` (or anyone) can enter without a password.
     pub fn has_open_user(&self) -> bool {
         self.users.values().any(|u| u.password_hash.is_none())
@@ -120,7 +133,32 @@ impl Users {
         if let Some(User { password_hash: None, role }) = user {
             return Ok(Principal { name: name.to_string(), role: *role });
         }
-        let hash = user.and_then(|u| u.password_hash.as_deref());
+        self.check(name, password, user.and_then(|u| u.password_hash.as_deref()))?;
+        let role = user.map(|u| u.role).ok_or_else(|| Error::Unauthenticated { user: name.to_string() })?;
+        Ok(Principal { name: name.to_string(), role })
+    }
+
+    /// Like `check`, and after `retries` wrong passwords in a row even the right one is refused for `lockout`.
+    pub(crate) fn check_within(
+        &self,
+        name: &str,
+        password: &str,
+        hash: &str,
+        retries: u64,
+        lockout: Duration,
+    ) -> Result<()> {
+        self.attempts.check_lock(name, retries, lockout)?;
+        let checked = self.check(name, password, Some(hash));
+        match &checked {
+            Ok(()) => self.attempts.unlock(name),
+            Err(Error::Unauthenticated { .. }) => self.attempts.strike(name, lockout),
+            Err(_) => {}
+        }
+        checked
+    }
+
+    /// Checks a password against a hash; without one it is wrong, after the same time.
+    pub(crate) fn check(&self, name: &str, password: &str, hash: Option<&str>) -> Result<()> {
         let key = self.attempts.key(name, password, hash.unwrap_or_default());
         if !self.attempts.is_remembered(&key) {
             self.attempts.check_rate(name)?;
@@ -137,8 +175,7 @@ impl Users {
                 self.attempts.succeeded(name, key);
             }
         }
-        let role = user.map(|u| u.role).ok_or_else(|| Error::Unauthenticated { user: name.to_string() })?;
-        Ok(Principal { name: name.to_string(), role })
+        Ok(())
     }
 }
 
@@ -148,7 +185,7 @@ fn hasher() -> Argon2<'static> {
 }
 
 /// Whether a PHC string is that of a password. Compares in constant time.
-fn matches(hash: &str, password: &str) -> bool {
+pub(crate) fn matches(hash: &str, password: &str) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| hasher().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
@@ -161,6 +198,8 @@ struct Attempts {
     hashing: Mutex<()>,
     remembered: Mutex<HashMap<[u8; 32], Instant>>,
     failures: Mutex<HashMap<String, Failures>>,
+    /// Wrong passwords in a row of users whose policy locks them out.
+    strikes: Mutex<HashMap<String, Failures>>,
 }
 
 #[derive(Clone, Copy)]
@@ -184,6 +223,7 @@ impl Default for Attempts {
             hashing: Mutex::default(),
             remembered: Mutex::default(),
             failures: Mutex::default(),
+            strikes: Mutex::default(),
         }
     }
 }
@@ -227,6 +267,32 @@ impl Attempts {
             Some(left) => Err(Error::TooManyFailedLogins { retry_after_secs: left.as_secs() + 1 }),
             None => Ok(()),
         }
+    }
+
+    fn check_lock(&self, name: &str, retries: u64, lockout: Duration) -> Result<()> {
+        let Some(strikes) = self.strikes.lock().get(name).copied() else { return Ok(()) };
+        if u64::from(strikes.count) < retries || strikes.last.elapsed() >= lockout {
+            return Ok(());
+        }
+        let reason = "locked after too many wrong passwords; try again later";
+        Err(Error::LoginRefused { user: name.to_string(), reason: reason.into() })
+    }
+
+    fn strike(&self, name: &str, lockout: Duration) {
+        let mut strikes = self.strikes.lock();
+        if strikes.len() >= ENTRIES_MAX {
+            strikes.retain(|_, s| s.last.elapsed() < lockout);
+        }
+        let entry = strikes.entry(name.to_string()).or_insert(Failures { count: 0, last: Instant::now() });
+        if entry.last.elapsed() >= lockout {
+            entry.count = 0;
+        }
+        entry.count += 1;
+        entry.last = Instant::now();
+    }
+
+    fn unlock(&self, name: &str) {
+        self.strikes.lock().remove(name);
     }
 
     fn failed(&self, name: &str) {

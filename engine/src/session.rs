@@ -25,6 +25,10 @@ pub struct Session {
     pub variables: BTreeMap<String, Variable>,
     /// Whether the client session has temporary tables: the client must then keep coming back.
     pub temporary_tables: bool,
+    /// The role to act in; `None` = the user's default. One that the user does not have counts as none.
+    pub role: Option<String>,
+    /// Further roles whose rights count; `None` = all the user has.
+    pub secondary_roles: Option<Vec<String>>,
 }
 
 /// The value of a session variable: text that its type reads back, none for NULL.
@@ -75,6 +79,8 @@ impl Session {
             transaction: TransactionState::AutoCommit,
             variables: BTreeMap::new(),
             temporary_tables: false,
+            role: None,
+            secondary_roles: None,
         }
     }
 }

@@ -43,6 +43,8 @@ pub enum Refusal {
         retry_after_secs: u64,
     },
     Denied(Error),
+    /// The user may not come in (any more, or from there).
+    Refused(Error),
     /// The credentials could not be checked now.
     Failed(Error),
 }
@@ -62,7 +64,7 @@ impl Refusal {
             Refusal::TooManyAttempts { retry_after_secs } => {
                 format!("too many failed logins; try again in {retry_after_secs} s")
             }
-            Refusal::Denied(error) | Refusal::Failed(error) => error.to_string(),
+            Refusal::Denied(error) | Refusal::Refused(error) | Refusal::Failed(error) => error.to_string(),
         }
     }
 }
@@ -73,7 +75,7 @@ pub async fn admit(app: &App, parts: &Parts, access: Access) -> Result<Option<Ca
         return Ok(None);
     }
     let caller = authenticate(app, parts).await?;
-    caller.principal.require(access).map_err(Refusal::Denied)?;
+    app.engine.require(&caller.principal, access).map_err(Refusal::Denied)?;
     Ok(Some(caller))
 }
 
@@ -81,15 +83,20 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, Refusal> {
     match credentials(&parts.headers)? {
         Credentials::Bearer(token) => {
             let (principal, session_id) = app.tokens.check(TokenKind::Session, token).map_err(Refusal::Token)?;
+            app.engine.check_principal(&principal, client_address(app, parts)).map_err(Refusal::Refused)?;
             Ok(Caller { principal, session_id: Some(session_id) })
         }
         Credentials::Basic { user, password } => {
-            let ip = parts.extensions.get::<Peer>().map(|p| p.0.ip());
+            let ip = client_address(app, parts);
             app.attempts.check(&user, ip)?;
-            match app.engine.authenticate(&user, &password).await {
+            match app.engine.authenticate(&user, &password, ip).await {
                 Ok(principal) => Ok(Caller { principal, session_id: None }),
                 Err(Error::TooManyFailedLogins { retry_after_secs }) => {
                     Err(Refusal::TooManyAttempts { retry_after_secs })
+                }
+                Err(error @ Error::LoginRefused { .. }) => {
+                    tracing::warn!(user, ip = ?ip, %error, "login refused");
+                    Err(Refusal::Refused(error))
                 }
                 Err(error) if is_wrong(&error) => {
                     app.attempts.failed(&user, ip);
@@ -103,6 +110,28 @@ async fn authenticate(app: &App, parts: &Parts) -> Result<Caller, Refusal> {
             }
         }
     }
+}
+
+/// Where the request comes from. What a proxy says about that counts only when the operator trusts the proxy: then it is
+/// the last address in the list that is not a trusted proxy itself.
+pub fn client_address(app: &App, parts: &Parts) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<Peer>().map(|p| p.0.ip())?;
+    let trusted = |ip: IpAddr| app.limits.trusted_proxies.iter().any(|range| range.contains(ip));
+    if !trusted(peer) {
+        return Some(peer);
+    }
+    let named = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let hops: Vec<&str> = named.flat_map(|text| text.split(',')).map(str::trim).collect();
+    let mut client = peer;
+    for hop in hops.iter().rev() {
+        // What cannot be read could hide anyone: the nearest known hop stands for it.
+        let Ok(address) = hop.parse() else { break };
+        client = address;
+        if !trusted(client) {
+            break;
+        }
+    }
+    Some(client)
 }
 
 fn is_wrong(error: &Error) -> bool {

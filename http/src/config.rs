@@ -4,7 +4,7 @@
 mod value;
 
 use crate::{limits::Limits, listen::Listen};
-use basalt_engine::{CRASH_POINT_VARIABLE, EngineSettings, StorageCompression, Users};
+use basalt_engine::{CRASH_POINT_VARIABLE, EngineSettings, IpRange, StorageCompression, Users};
 use std::{path::PathBuf, time::Duration};
 use value::{FromSetting, Value};
 pub use value::{LogFormat, Secret};
@@ -104,6 +104,8 @@ settings! {
     inline_bytes_max: Option<usize> = None;
     footer_cache_bytes: Option<usize> = None;
     range_cache_bytes: Option<usize> = None;
+    /// Addresses or blocks of proxies whose `X-Forwarded-For` is believed.
+    trusted_proxies: Vec<IpRange> = Vec::new();
     connections_max: usize = Limits::default().connections_max;
     connections_per_ip_max: usize = Limits::default().connections_per_ip_max;
     header_timeout_secs: u64 = Limits::default().header_timeout.as_secs();
@@ -180,6 +182,7 @@ impl Config {
 
     pub fn limits(&self) -> Limits {
         Limits {
+            trusted_proxies: self.trusted_proxies.clone(),
             connections_max: self.connections_max,
             connections_per_ip_max: self.connections_per_ip_max,
             header_timeout: Duration::from_secs(self.header_timeout_secs),

@@ -1,10 +1,13 @@
 //! Bounds on what a client may send and how slowly. Plain data; each has a setting of the same name.
 
+use basalt_engine::IpRange;
 use std::time::Duration;
 
 /// Limits of connections, heads and bodies.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// Proxies whose word about a client's address is believed; nobody's by default.
+    pub trusted_proxies: Vec<IpRange>,
     pub connections_max: usize,
     pub connections_per_ip_max: usize,
     /// A request's head must be complete this long after its first byte (and after connecting).
@@ -31,6 +34,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            trusted_proxies: Vec::new(),
             connections_max: 4096,
             connections_per_ip_max: 256,
             header_timeout: Duration::from_secs(10),

@@ -36,7 +36,7 @@ pub fn router(app: &App, face: Face) -> Router<App> {
 pub(crate) fn table(face: Face) -> Vec<Route> {
     let load = "/api/{db}/{table}/_stream_load";
     let mut table = vec![
-        Route::new(Method::PUT, load, Access::Write, stream_load::refuse, stream_load::put),
+        Route::new(Method::PUT, load, Access::Login, stream_load::refuse, stream_load::put),
         Route::new(Method::GET, "/api/_load_error_log", Access::Login, refuse, error_log::get),
     ];
     match face {

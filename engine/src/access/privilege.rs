@@ -156,14 +156,6 @@ impl Privileges {
         self.0 & (1 << privilege as u8) != 0
     }
 
-    pub const fn contains_all(self, others: Self) -> bool {
-        self.0 & others.0 == others.0
-    }
-
-    pub const fn intersects(self, others: Self) -> bool {
-        self.0 & others.0 != 0
-    }
-
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -244,7 +236,7 @@ mod tests {
         assert_eq!(table.to_string(), "CREATE,SELECT,INSERT,UPDATE,DELETE,DROP,ALTER,GRANT");
         assert_eq!(Privileges::all_on(ObjectKind::Stage).to_string(), "Read,Write");
         let global = Privileges::all_on(ObjectKind::Global);
-        assert!(global.contains_all(table) && global.contains(P::Super) && !global.contains(P::Ownership));
+        assert!(table.minus(global).is_empty() && global.contains(P::Super) && !global.contains(P::Ownership));
         assert!(!Privileges::grantable_on(ObjectKind::Stage).contains(P::Select));
     }
 

@@ -161,7 +161,12 @@ impl Functions {
         for name in self.table_names() {
             describe(&mut list, name, &[], false, None);
         }
-        for name in constant::NAMES.iter().chain(crate::plan::NOTATIONS).chain(crate::plan::MORE_NOTATIONS) {
+        for name in constant::NAMES
+            .iter()
+            .chain(crate::access::NAMES)
+            .chain(crate::plan::NOTATIONS)
+            .chain(crate::plan::MORE_NOTATIONS)
+        {
             describe(&mut list, name, &[], false, None);
         }
         for (name, syntax, description) in crate::plan::MEANINGS {

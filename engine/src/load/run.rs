@@ -10,7 +10,8 @@ use super::{
     split::{Piece, PieceReader},
 };
 use crate::{
-    Access, Error, Result,
+    Error, Result,
+    access::{Object, Privilege, missing_table},
     parts::Parts,
     plan::StatementContext,
     query::open_context,
@@ -30,7 +31,6 @@ const LABEL_BYTES_MAX: usize = 255;
 /// Loads a stream of rows into a table, all or none, once per label. A caller that goes away before the rows are
 /// published leaves nothing; once they are being published, the load ends whether anyone waits for it or not.
 pub(crate) async fn run(parts: &Arc<Parts>, request: LoadRequest, body: ByteStream) -> Result<LoadReport> {
-    request.session.principal.require(Access::Write)?;
     let slot = parts.loads.admit(parts.settings.load_concurrency_max)?;
     let cancel = CancellationToken::new();
     let gone = cancel.clone().drop_guard();
@@ -66,7 +66,14 @@ impl Load {
     async fn run(self, body: ByteStream) -> Result<LoadReport> {
         let context = open_context(&self.parts, self.request.session.clone())?;
         let name = ast::ObjectName::from(vec![quoted(&self.request.database), quoted(&self.request.table)]);
-        let resolved = context.table(&name)?;
+        let resolved = match context.table(&name) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                missing_table(&context, &self.request.database, &self.request.table, Privilege::Insert)?;
+                return Err(error);
+            }
+        };
+        context.require(Privilege::Insert, &Object::table(&resolved))?;
         if resolved.table.table().kind != TableKind::Table {
             return Err(Error::Unsupported { what: format!("loading into `{}`, which is a view", self.request.table) });
         }

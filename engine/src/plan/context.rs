@@ -1,7 +1,7 @@
 //! What one statement sees and changes, and the doors to planning it.
 
 use super::{
-    aliases, expansion, explain, expression,
+    aliases, expansion, explain, expression, guard,
     naming::Names,
     planner,
     prepare::{self, Prepared, StandIns},
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result, Session,
+    access::{Authority, Object, Privilege},
     parts::Parts,
     query::Counters,
     runtime::PlannerKey,
@@ -33,7 +34,7 @@ use datafusion::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -64,6 +65,8 @@ pub(crate) struct StatementContext {
     pub variables: Arc<BTreeMap<String, ScalarValue>>,
     /// How deep scripts call each other at this point.
     pub script_depth: usize,
+    /// What the session may do, once somebody asked.
+    pub authority: OnceLock<Authority>,
 }
 
 /// A table a statement named.
@@ -128,11 +131,12 @@ impl StatementContext {
         let stand_ins = StandIns { context: self, parameters: self.parameters.as_ref() };
         let Prepared { query, names, versions } = prepare::prepare(query, stand_ins)?;
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = relations.into_iter().collect();
+        let session = self.planning_session();
         for version in versions {
             let table = timetravel::resolve(self, &version)?;
-            relations.insert(version.relation, self.provider(&table)?);
+            self.require(Privilege::Select, &Object::table(&table))?;
+            relations.insert(version.relation, guard::guard(self, &session, &table, self.provider(&table)?, 0)?);
         }
-        let session = self.planning_session();
         let resolver = Resolver::new(self, &session, &self.session.database, &relations);
         let plan = self.plan_with_aliases(&resolver, query)?;
         Ok((plan, names))
@@ -180,12 +184,26 @@ impl StatementContext {
         Ok(Arc::new(provider))
     }
 
+    /// The names of a table's masked columns.
+    pub fn masked_columns(&self, table: &Table) -> Result<Vec<String>> {
+        guard::masked(self, table)
+    }
+
+    /// A table as it was: `version` is what follows its name in a query.
+    pub fn table_at(&self, name: &ast::ObjectName, version: &ast::TableVersion) -> Result<ResolvedTable> {
+        let versioned =
+            prepare::VersionedTable { relation: String::new(), name: name.clone(), version: version.clone() };
+        timetravel::resolve(self, &versioned)
+    }
+
     /// The live rows of a table with two more columns that say where each row stands: [`super::SEGMENT_COLUMN`]
-    /// (UInt32, index into `TableSnapshot::iter`) and [`super::ROW_COLUMN`] (UInt32, position in the segment).
+    /// (UInt32, index into `TableSnapshot::iter`) and [`super::ROW_COLUMN`] (UInt32, position in the segment). Rows that
+    /// a row access policy hides are not among them; masked columns are masked, with their true values beside them
+    /// under [`super::true_name`].
     pub fn positions(&self, table: &ResolvedTable) -> Result<Arc<dyn TableProvider>> {
         let schema = self.user_schema(table.table.table());
         let provider = PositionsTable::new(self.parts.clone(), table.table.clone(), &schema, self.counters.clone());
-        Ok(Arc::new(provider))
+        guard::guard(self, &self.planning_session(), table, Arc::new(provider), 0)
     }
 
     /// The value of an expression without columns, in the session's time zone.

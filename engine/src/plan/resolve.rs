@@ -1,7 +1,9 @@
 //! Names to things: databases, tables, views, functions, over the statement's snapshot.
 
 use super::{
-    ResolvedTable, StatementContext, asof, explain, functions, lateral,
+    ResolvedTable, StatementContext, asof, explain, functions,
+    guard::guard,
+    lateral,
     prepare::{self, Prepared, StandIns},
     relations::Relations,
     session::PlanningSession,
@@ -9,6 +11,7 @@ use super::{
 };
 use crate::{
     Error, Result,
+    access::{self, Object, Privilege},
     functions::{merge_of, next_value, session_function, state_of},
     session::temporary,
     sql::ASOF_MARK,
@@ -149,7 +152,18 @@ impl<'a> Resolver<'a> {
         database: &'a str,
         relations: &'a HashMap<String, Arc<dyn TableProvider>>,
     ) -> Self {
-        Self { context, session, database, relations, depth: 0 }
+        Self::within(context, session, database, relations, 0)
+    }
+
+    /// Of something inside a view or policy: its author's rights count there, which were checked when it was made.
+    pub fn within(
+        context: &'a StatementContext,
+        session: &'a PlanningSession,
+        database: &'a str,
+        relations: &'a HashMap<String, Arc<dyn TableProvider>>,
+        depth: usize,
+    ) -> Self {
+        Self { context, session, database, relations, depth }
     }
 
     /// The logical plan of a prepared query: reads only.
@@ -182,11 +196,28 @@ impl<'a> Resolver<'a> {
         if let Some(provider) = system::provider(self.context, &database.text, &name.text)? {
             return Ok(provider_as_source(provider));
         }
-        let resolved = table(self.context, &database, &name)?;
+        let resolved = match table(self.context, &database, &name) {
+            Ok(resolved) => resolved,
+            Err(error) if self.depth == 0 => {
+                access::missing_table(self.context, &database.text, &name.text, Privilege::Select)?;
+                return Err(error);
+            }
+            Err(error) => return Err(error),
+        };
+        if self.depth == 0 {
+            self.context.require(Privilege::Select, &Object::table(&resolved))?;
+        }
+        if self.depth > VIEW_DEPTH_MAX {
+            let message = format!("table `{}` is looked up by policies more than {VIEW_DEPTH_MAX} deep", name.text);
+            return Err(Error::Semantic { message });
+        }
         let record = resolved.table.table();
         match &record.kind {
             TableKind::View { query, database } => self.view(record, query, database),
-            TableKind::Table => Ok(provider_as_source(self.context.provider(&resolved)?)),
+            TableKind::Table => {
+                let provider = self.context.provider(&resolved)?;
+                Ok(provider_as_source(guard(self.context, self.session, &resolved, provider, self.depth)?))
+            }
         }
     }
 
@@ -202,15 +233,10 @@ impl<'a> Resolver<'a> {
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
         for version in versions {
             let table = super::timetravel::resolve(self.context, &version)?;
-            relations.insert(version.relation, self.context.provider(&table)?);
+            let provider = self.context.provider(&table)?;
+            relations.insert(version.relation, guard(self.context, self.session, &table, provider, self.depth + 1)?);
         }
-        let inner = Resolver {
-            context: self.context,
-            session: self.session,
-            database,
-            relations: &relations,
-            depth: self.depth + 1,
-        };
+        let inner = Resolver::within(self.context, self.session, database, &relations, self.depth + 1);
         let plan = inner.plan(query).map_err(explain)?;
         let found = names.apply(plan.schema().as_arrow());
         let yielded = plan.schema().columns();
@@ -301,6 +327,14 @@ impl ContextProvider for Resolver<'_> {
         }
         if name == functions::NEXT_VALUE {
             return Some(next_value(&self.context.parts));
+        }
+        match access::session_function(self.context, name) {
+            Ok(None) => {}
+            Ok(found) => return found,
+            Err(error) => {
+                tracing::error!(%error, function = name, "the rights of a session cannot be read");
+                return None;
+            }
         }
         let version = &self.context.parts.settings.version_text;
         session_function(name, &self.context.session, version, self.context.settings.timezone)

@@ -73,9 +73,18 @@ fn new_shared(parts: &Parts, key: Key, request: &QueryRequest) -> Result<Shared>
     };
     let counters = Arc::new(Counters::new(parts.catalog.clock().now()));
     let timeout = request.result_timeout.unwrap_or(parts.settings.result_timeout);
-    let kept = request.sql.floor_char_boundary(SQL_KEPT_BYTES);
-    let text = request.sql[..kept].to_owned();
+    let text = without_password(&request.sql[..request.sql.floor_char_boundary(SQL_KEPT_BYTES)]);
     Ok(Shared::new(key, text, request.session.clone(), counters, timeout, limits))
+}
+
+/// The text as others may read it: what follows IDENTIFIED may be a password.
+fn without_password(sql: &str) -> String {
+    const WORD: &[u8] = b"identified";
+    let bytes = sql.as_bytes();
+    match bytes.windows(WORD.len()).position(|window| window.eq_ignore_ascii_case(WORD)) {
+        Some(at) => [&sql[..at + WORD.len()], " …"].concat(),
+        None => sql.to_owned(),
+    }
 }
 
 /// A caller that goes away before its statement is understood takes the statement with it.
@@ -234,6 +243,7 @@ fn context(parts: &Arc<Parts>, session: Session, settings: Settings, counters: A
         label: None,
         variables: Default::default(),
         script_depth: 0,
+        authority: Default::default(),
     }
 }
 

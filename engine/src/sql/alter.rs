@@ -25,6 +25,9 @@ impl Grammar<'_> {
         if self.accept("function") {
             return self.alter_function();
         }
+        if let Some(statement) = self.alter_access()? {
+            return Ok(statement);
+        }
         match &self.parser.peek_token_ref().token {
             Token::Word(word) => Err(Error::Unsupported { what: format!("ALTER {}", word.value.to_uppercase()) }),
             _ => self.expected("TABLE or VIEW"),
@@ -40,6 +43,17 @@ impl Grammar<'_> {
             let old = self.ident()?;
             self.expect("to")?;
             return Ok(AlterAction::RenameColumn { old, new: self.ident()? });
+        }
+        if self.accept_all(&["add", "row", "access", "policy"]) {
+            let policy = self.exact_name()?;
+            self.expect("on")?;
+            return Ok(AlterAction::AddRowAccessPolicy { policy, columns: self.idents_in_parentheses()? });
+        }
+        if self.accept_all(&["drop", "all", "row", "access", "policies"]) {
+            return Ok(AlterAction::DropRowAccessPolicy { policy: None });
+        }
+        if self.accept_all(&["drop", "row", "access", "policy"]) {
+            return Ok(AlterAction::DropRowAccessPolicy { policy: Some(self.exact_name()?) });
         }
         if self.accept("add") {
             return self.add_column();
@@ -138,7 +152,12 @@ impl Grammar<'_> {
     /// `MODIFY [COLUMN] a TYPE …[, [COLUMN] b …]`, `ALTER [COLUMN] a SET DEFAULT …` and their kin.
     fn modify(&mut self) -> Result<AlterAction> {
         let _ = self.accept("column");
-        if self.second_is("set") || self.second_is("drop") || self.second_is("comment") || self.second_is("type") {
+        if self.second_is("unset")
+            || self.second_is("set")
+            || self.second_is("drop")
+            || self.second_is("comment")
+            || self.second_is("type")
+        {
             return self.modify_one();
         }
         let mut columns = vec![self.column(None)?];
@@ -152,6 +171,14 @@ impl Grammar<'_> {
 
     fn modify_one(&mut self) -> Result<AlterAction> {
         let name = self.ident()?;
+        if self.accept_all(&["set", "masking", "policy"]) {
+            let policy = self.exact_name()?;
+            let using = if self.accept("using") { self.idents_in_parentheses()? } else { Vec::new() };
+            return Ok(AlterAction::SetMaskingPolicy { column: name, policy, using });
+        }
+        if self.accept_all(&["unset", "masking", "policy"]) {
+            return Ok(AlterAction::UnsetMaskingPolicy { column: name });
+        }
         if self.accept_all(&["set", "default"]) {
             let (_, default) = self.with_text(|g| Ok(g.parser.parse_expr()?))?;
             return Ok(AlterAction::SetDefault { name, default });

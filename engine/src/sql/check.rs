@@ -74,6 +74,13 @@ pub(super) fn finish(statement: &mut Statement, shape: Shape) -> Result<()> {
             ObjectStatement::SetVariables { values: VariableValues::Query(query), .. } => tree(query.as_mut(), shape),
             _ => Ok(()),
         },
+        Statement::Access(statement) => match statement.as_mut() {
+            super::AccessStatement::Show(show) => match &mut show.filter {
+                Some(super::ShowFilter::Where(expr)) => tree(expr.as_mut(), shape),
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        },
         Statement::Show(show) => match &mut show.filter {
             Some(super::ShowFilter::Where(expr)) => tree(expr.as_mut(), shape),
             _ => Ok(()),

@@ -37,6 +37,9 @@ impl Grammar<'_> {
         if let Some(object) = self.create_object(or_replace)? {
             return Ok(object);
         }
+        if let Some(statement) = self.create_access(or_replace)? {
+            return Ok(statement);
+        }
         match &self.parser.peek_token_ref().token {
             Token::Word(word) => Err(Error::Unsupported { what: format!("CREATE {}", word.value.to_uppercase()) }),
             _ => self.expected("DATABASE, TABLE or VIEW"),
@@ -346,6 +349,8 @@ impl Grammar<'_> {
             Statement::DropTable { if_exists: self.if_exists(), name: self.name()? }
         } else if self.accept("view") {
             Statement::DropView { if_exists: self.if_exists(), name: self.name()? }
+        } else if let Some(statement) = self.drop_access()? {
+            statement
         } else {
             return match &self.parser.peek_token_ref().token {
                 Token::Word(word) => Err(Error::Unsupported { what: format!("DROP {}", word.value.to_uppercase()) }),

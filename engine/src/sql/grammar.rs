@@ -28,8 +28,6 @@ const REFUSED: &[&str] = &[
     "detach",
     "install",
     "pragma",
-    "grant",
-    "revoke",
     "deny",
     "declare",
     "fetch",
@@ -159,6 +157,8 @@ impl<'a> Grammar<'a> {
             "use" => self.use_database(),
             "kill" => self.kill(),
             "show" => self.show(),
+            "grant" => self.grant(),
+            "revoke" => self.revoke(),
             "desc" | "describe" => self.describe(),
             other if REFUSED.contains(&other) => {
                 Err(Error::Unsupported { what: format!("{} statements", other.to_uppercase()) })

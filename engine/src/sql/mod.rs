@@ -2,6 +2,7 @@
 //!
 //! Nothing here resolves a name or touches data.
 
+mod access;
 mod alter;
 mod balance;
 mod check;
@@ -24,6 +25,7 @@ mod tests;
 mod types;
 mod values;
 
+pub(crate) use access::*;
 pub(crate) use hints::ASOF_MARK;
 pub(crate) use limits::SqlLimits;
 pub(crate) use names::{ident_name, last_name, matches_name, name_parts};

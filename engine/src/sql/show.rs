@@ -14,6 +14,9 @@ impl Grammar<'_> {
         if self.accept("create") {
             return self.show_create();
         }
+        if let Some(statement) = self.show_access()? {
+            return Ok(statement);
+        }
         let full = self.accept("full");
         let mut database = None;
         let what = if self.accept("databases") || self.accept("schemas") {
@@ -84,7 +87,7 @@ impl Grammar<'_> {
         if self.accept("from") || self.accept("in") { Ok(Some(self.ident()?)) } else { Ok(None) }
     }
 
-    fn show_filter(&mut self) -> Result<Option<ShowFilter>> {
+    pub(super) fn show_filter(&mut self) -> Result<Option<ShowFilter>> {
         if self.accept("like") {
             return Ok(Some(ShowFilter::Like(self.text()?)));
         }
@@ -98,6 +101,9 @@ impl Grammar<'_> {
         self.parser.next_token();
         if let Some(object) = self.describe_object()? {
             return Ok(object);
+        }
+        if let Some(statement) = self.describe_access()? {
+            return Ok(statement);
         }
         let _ = self.accept("table") || self.accept("view");
         Ok(Statement::Describe { name: self.name()? })
@@ -116,11 +122,14 @@ impl Grammar<'_> {
 
     pub(super) fn set(&mut self) -> Result<Statement> {
         self.parser.next_token();
+        if let Some(statement) = self.set_access()? {
+            return Ok(statement);
+        }
         if self.is("variable") && self.parser.peek_nth_token_ref(1).token != Token::Eq {
             self.parser.next_token();
             return self.set_variables();
         }
-        for word in ["role", "secondary", "transaction", "names", "password"] {
+        for word in ["transaction", "names", "password"] {
             if self.is(word) && self.parser.peek_nth_token_ref(1).token != Token::Eq {
                 return Err(Error::Unsupported { what: format!("SET {}", word.to_uppercase()) });
             }

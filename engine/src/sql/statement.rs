@@ -107,6 +107,8 @@ pub(crate) enum Statement {
         id: String,
     },
     Show(Box<Show>),
+    /// Users, roles, grants, policies.
+    Access(Box<super::AccessStatement>),
 }
 
 /// How much EXPLAIN tells.
@@ -235,6 +237,23 @@ pub(crate) enum AlterAction {
     DropClusterKey,
     SetOptions(Vec<(String, String)>),
     UnsetOptions(Vec<String>),
+    SetMaskingPolicy {
+        column: Ident,
+        policy: String,
+        /// What the policy takes, the column itself first; none: only that.
+        using: Vec<Ident>,
+    },
+    UnsetMaskingPolicy {
+        column: Ident,
+    },
+    AddRowAccessPolicy {
+        policy: String,
+        columns: Vec<Ident>,
+    },
+    /// Without a name: whatever is there.
+    DropRowAccessPolicy {
+        policy: Option<String>,
+    },
     /// Bring back the rows of an older version: the version clause as written, `AT (…)`.
     FlashbackTo(Expr),
 }

@@ -8,7 +8,7 @@ use super::{
     model::{StageFile, decode, encode},
     registry::{Stage, entity, find_stage},
 };
-use crate::{Access, ByteStream, Error, Result, Session, parts::Parts};
+use crate::{ByteStream, Error, Result, Session, access::Privilege, parts::Parts};
 use basalt_meta::{Changes, Edit, Entity, EntityKind, Precondition, Snapshot};
 use basalt_storage::FileStore;
 use dashmap::DashMap;
@@ -105,7 +105,7 @@ pub(crate) async fn put(
     path: &str,
     body: ByteStream,
 ) -> Result<StageFile> {
-    session.principal.require(Access::Write)?;
+    crate::access::require_stage(parts, session, stage, Privilege::Write)?;
     check_path(path)?;
     let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
     let store = store_of(parts, &stage)?;
@@ -202,7 +202,7 @@ pub(crate) async fn get(
     stage: &str,
     path: &str,
 ) -> Result<(StageFile, ByteStream)> {
-    session.principal.require(Access::Read)?;
+    crate::access::require_stage(parts, session, stage, Privilege::Read)?;
     check_path(path)?;
     let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
     let opened = list_found(parts, &stage, path).await?;
@@ -218,7 +218,7 @@ pub(crate) async fn get(
 
 /// Files of a stage whose paths begin with `prefix`, in path order.
 pub(crate) async fn list(parts: &Arc<Parts>, session: &Session, stage: &str, prefix: &str) -> Result<Vec<StageFile>> {
-    session.principal.require(Access::Read)?;
+    crate::access::require_stage(parts, session, stage, Privilege::Read)?;
     let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
     Ok(list_found(parts, &stage, prefix).await?.files.into_iter().map(|f| f.file).collect())
 }
@@ -269,7 +269,7 @@ fn store_of(parts: &Parts, stage: &Stage) -> Result<FileStore> {
 
 /// Removes files; returns how many there were.
 pub(crate) async fn remove(parts: &Arc<Parts>, session: &Session, stage: &str, paths: &[String]) -> Result<usize> {
-    session.principal.require(Access::Write)?;
+    crate::access::require_stage(parts, session, stage, Privilege::Write)?;
     let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
     if stage.record.url.is_some() {
         let store = store_of(parts, &stage)?;

@@ -1,7 +1,7 @@
 //! ALTER TABLE.
 
 use super::{
-    Outcome, change,
+    Outcome, access, change,
     columns::{self, check_default, define, find},
     commit,
     database::new_name,
@@ -9,7 +9,7 @@ use super::{
     refuse_in_transaction,
     rewrite::{check_no_nulls, check_not_arranging, is_widening, rewrite},
     rules,
-    select::{everything, from_one, relation, select},
+    select::{everything, from_one, object_name, relation, select},
     table::{changed, check_options, renamed},
     transaction,
 };
@@ -19,7 +19,10 @@ use crate::{
     sql::{AlterAction, AlterTable, ColumnDefinition, ColumnPosition},
 };
 use basalt_meta::{Column, ColumnId, Edit, KeyModel, Operation, Precondition, Table};
-use datafusion::sql::sqlparser::ast::{self, Expr, Ident, ObjectName, TableFactor, TableVersion};
+use datafusion::sql::sqlparser::ast::{self, Expr, Ident, ObjectName, TableVersion};
+
+/// Under which name the rows of an older version are read.
+const OLDER: &str = "__basalt_older";
 
 /// How often a change that rewrites rows is tried when other commits change the table meanwhile.
 const ATTEMPTS_MAX: usize = 10;
@@ -130,6 +133,14 @@ async fn apply(context: &StatementContext, alter: &AlterTable) -> Result<()> {
             }
             commit_table(context, Table { options, ..table }, Breaking::No).await
         }
+        AlterAction::SetMaskingPolicy { column, policy, using } => {
+            access::attach_masking(context, &table, column, policy, using).await
+        }
+        AlterAction::UnsetMaskingPolicy { column } => access::detach_masking(context, &table, column).await,
+        AlterAction::AddRowAccessPolicy { policy, columns } => {
+            access::attach_rows(context, &table, policy, columns).await
+        }
+        AlterAction::DropRowAccessPolicy { policy } => access::detach_rows(context, &table, policy.as_deref()).await,
         AlterAction::FlashbackTo(point) => flashback(context, &resolved, &alter.name, point).await,
     }
 }
@@ -217,6 +228,7 @@ async fn drop_column(context: &StatementContext, mut table: Table, name: &Ident,
         other => other?,
     };
     check_not_arranging(context, &table, &table.columns[index], "dropped")?;
+    access::check_unprotected(context, &table, &table.columns[index])?;
     if table.columns.len() == 1 {
         return Err(Error::Semantic { message: "a table keeps at least one column".into() });
     }
@@ -253,6 +265,7 @@ async fn modify(context: &StatementContext, resolved: &ResolvedTable, definition
         let old = table.columns[index].clone();
         let new = modified(context, definition, &old)?;
         if new.data_type != old.data_type {
+            access::check_unprotected(context, before, &old)?;
             check_not_arranging(context, before, &old, "given another type")?;
             if !is_widening(&old.data_type, &new.data_type) {
                 (rewrites, breaking) = (true, Breaking::Yes);
@@ -302,12 +315,11 @@ async fn flashback(
     name: &ObjectName,
     point: &Expr,
 ) -> Result<()> {
-    let mut from = relation(name.clone(), None);
-    if let TableFactor::Table { version, .. } = &mut from {
-        *version = Some(TableVersion::Function(point.clone()));
-    }
+    // The stored rows, not what policies show of them.
+    let old = context.table_at(name, &TableVersion::Function(point.clone()))?;
+    let from = relation(object_name(&[OLDER]), None);
     let query: ast::Query = select(vec![everything()], vec![from_one(from)], None);
-    let planned = context.plan_query(&query).await?;
+    let planned = context.plan_query_over(&query, vec![(OLDER.to_string(), context.provider(&old)?)]).await?;
     let table = resolved.table.table();
     let places = places_by_name(table, &planned.schema);
     let mut filler = Filler::open(context, resolved.table.clone(), places, Operation::Overwrite)?;

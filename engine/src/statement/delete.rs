@@ -10,14 +10,15 @@ use super::{
 };
 use crate::{
     Result,
-    plan::{PlannedQuery, ResolvedTable, StatementContext},
+    plan::{PlannedQuery, ResolvedTable, StatementContext, over_true_values},
     sql::Delete,
 };
 use basalt_meta::Operation;
 use futures::StreamExt;
 
 pub(super) async fn delete(context: &StatementContext, delete: &Delete) -> Result<Outcome> {
-    if delete.selection.is_none() && delete.using.is_empty() {
+    let hidden = super::access::has_row_policy(context, target(context, &delete.table)?.table.table())?;
+    if delete.selection.is_none() && delete.using.is_empty() && !hidden {
         return everything(context, delete).await;
     }
     let (resolved, planned) = plan(context, delete).await?;
@@ -49,7 +50,11 @@ pub(super) async fn plan(context: &StatementContext, delete: &Delete) -> Result<
     let alias = alias(&delete.table, delete.alias.as_ref())?;
     let mut from = vec![from_one(relation(object_name(&[TARGET]), Some(alias.clone())))];
     from.extend(delete.using.iter().cloned());
-    let query = select(positions(&alias), from, delete.selection.clone());
+    let mut selection = delete.selection.clone();
+    if let Some(condition) = &mut selection {
+        over_true_values(condition, &alias, &context.masked_columns(resolved.table.table())?);
+    }
+    let query = select(positions(&alias), from, selection);
     let relations = vec![(TARGET.to_string(), context.positions(&resolved)?)];
     let planned = context.plan_query_over(&query, relations).await?;
     Ok((resolved, planned))

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    plan::{PlannedQuery, ROW_COLUMN, ResolvedTable, StatementContext},
+    plan::{PlannedQuery, ROW_COLUMN, ResolvedTable, StatementContext, over_true_values},
     sql::{Merge, MergeAction, MergeClause},
 };
 use arrow::{
@@ -121,7 +121,8 @@ pub(super) async fn plan(context: &StatementContext, merge: &Merge) -> Result<(R
     let alias = alias(&merge.table, merge.alias.as_ref())?;
     let source = source_alias(&merge.source)?;
     let table = resolved.table.table();
-    let choice = choice(merge, &alias);
+    let masked = context.masked_columns(table)?;
+    let choice = choice(merge, &alias, &masked);
     let mut projection = positions(&alias);
     projection.push(named(choice.clone(), "__basalt_clause"));
     for (n, clause) in merge.clauses.iter().enumerate() {
@@ -132,8 +133,10 @@ pub(super) async fn plan(context: &StatementContext, merge: &Merge) -> Result<(R
         }
     }
     let unmatched = if merge.clauses.iter().all(|c| c.matched) { Unmatched::Drop } else { Unmatched::Keep };
+    let mut on = merge.on.clone();
+    over_true_values(&mut on, &alias, &masked);
     let target = relation(object_name(&[TARGET]), Some(alias));
-    let from = join(merge.source.clone(), target, merge.on.clone(), unmatched);
+    let from = join(merge.source.clone(), target, on, unmatched);
     let query = select(projection, vec![from], None);
     let relations = vec![(TARGET.to_string(), context.positions(&resolved)?)];
     let planned = context.plan_query_over(&query, relations).await?;
@@ -145,12 +148,16 @@ fn branch(applies: Expr, value: Expr, name: &str) -> SelectItem {
 }
 
 /// `CASE WHEN … THEN number of the first clause that applies … END`.
-fn choice(merge: &Merge, alias: &Ident) -> Expr {
+fn choice(merge: &Merge, alias: &Ident, masked: &[String]) -> Expr {
     let branches = merge.clauses.iter().enumerate().map(|(n, clause)| {
         let position = Box::new(column_of(alias, ROW_COLUMN));
         let matched = if clause.matched { Expr::IsNotNull(position) } else { Expr::IsNull(position) };
         let applies = match &clause.condition {
-            Some(condition) => and(Some(matched), condition.clone()),
+            Some(condition) => {
+                let mut condition = condition.clone();
+                over_true_values(&mut condition, alias, masked);
+                and(Some(matched), condition)
+            }
             None => matched,
         };
         (applies, number(n))

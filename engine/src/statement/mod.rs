@@ -1,6 +1,7 @@
 //! What each kind of statement does, given its context: one file per family. SELECT is planned in `plan`; everything
 //! else is here.
 
+mod access;
 mod alter;
 mod assign;
 mod change;
@@ -35,78 +36,35 @@ pub(crate) use outcome::Outcome;
 pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle, roll_back_session};
 
 use crate::{
-    Access, Error, Result, SessionEffect, TransactionState,
-    plan::StatementContext,
-    session::Settings,
-    sql::{ShowWhat, Statement},
+    Error, Result, SessionEffect, TransactionState, plan::StatementContext, session::Settings, sql::Statement,
 };
 use basalt_meta::{Changes, Edit, Precondition, Version};
 use std::collections::BTreeMap;
 
 /// Runs one statement. Changes of the session are made on `context.session`; `effect` says what they were.
 ///
-/// Permissions are decided here and nowhere below. An error inside a transaction rolls it back.
+/// Permissions are decided in `access`, before anything runs. An error inside a transaction rolls it back.
 pub(crate) async fn execute(
     context: &mut StatementContext,
     statement: Statement,
 ) -> Result<(Outcome, Option<SessionEffect>)> {
-    context.session.principal.require(access(&statement))?;
     transaction::admit(context, &statement)?;
-    let result = run(context, statement).await;
+    let result = match permit(context, &statement) {
+        Ok(()) => run(context, statement).await,
+        Err(error) => Err(error),
+    };
     if result.is_err() {
         transaction::fail(context).await;
     }
     result
 }
 
-/// What a statement needs to be allowed.
-fn access(statement: &Statement) -> Access {
-    use Statement as S;
-    match statement {
-        S::Explain { statement, .. } | S::WithSettings { statement, .. } | S::IgnoreResult(statement) => {
-            access(statement)
-        }
-        S::Show(show) if show.what == ShowWhat::Users => Access::Admin,
-        S::Query(_)
-        | S::Show(_)
-        | S::ShowCreateDatabase { .. }
-        | S::ShowCreateTable { .. }
-        | S::Describe { .. }
-        | S::Use { .. }
-        | S::Begin
-        | S::Commit
-        | S::Rollback
-        | S::KillQuery { .. } => Access::Read,
-        S::Set { global, .. } | S::Unset { global, .. } => {
-            if *global {
-                Access::Admin
-            } else {
-                Access::Read
-            }
-        }
-        S::CreateDatabase { or_replace: false, .. }
-        | S::CreateTable(_)
-        | S::AlterTable(_)
-        | S::DropTable { .. }
-        | S::UndropTable { .. }
-        | S::TruncateTable { .. }
-        | S::RenameTables { .. }
-        | S::OptimizeTable { .. }
-        | S::AnalyzeTable { .. }
-        | S::CreateView(_)
-        | S::DropView { .. }
-        | S::Insert(_)
-        | S::Update(_)
-        | S::Delete(_)
-        | S::Merge(_)
-        | S::Replace(_)
-        | S::InsertMany(_) => Access::Write,
-        S::Object(object) => object::access(object),
-        S::CreateDatabase { or_replace: true, .. }
-        | S::DropDatabase { .. }
-        | S::UndropDatabase { .. }
-        | S::Vacuum { .. } => Access::Admin,
-    }
+/// Whether the user is still there and may run the statement. Tables that queries read are checked when they are planned.
+fn permit(context: &mut StatementContext, statement: &Statement) -> Result<()> {
+    // A script may have changed rights since its last statement.
+    context.authority = Default::default();
+    crate::access::admit(context, statement)?;
+    crate::access::check(context, statement)
 }
 
 async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Outcome, Option<SessionEffect>)> {
@@ -166,6 +124,7 @@ async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Ou
         S::Use { database } => return settings::use_database(context, &database),
         S::KillQuery { id } => settings::kill(context, &id)?,
         S::Show(show) => show::show(context, *show).await?,
+        S::Access(statement) => access::run(context, *statement).await?,
     };
     Ok((outcome, None))
 }
@@ -194,5 +153,18 @@ fn refuse_in_transaction(context: &StatementContext, what: &str) -> Result<()> {
 /// Commits changes of what exists.
 async fn commit(context: &StatementContext, edits: Vec<Edit>, preconditions: Vec<Precondition>) -> Result<Version> {
     let at = context.parts.catalog.clock().now();
+    let (edits, preconditions) = with_rights(context, edits, preconditions)?;
     Ok(context.parts.catalog.commit(Changes { preconditions, edits, at }).await?.version)
+}
+
+/// Edits with what they do to rights: who creates something owns it, and what is dropped takes grants along.
+fn with_rights(
+    context: &StatementContext,
+    mut edits: Vec<Edit>,
+    mut preconditions: Vec<Precondition>,
+) -> Result<(Vec<Edit>, Vec<Precondition>)> {
+    let more = crate::access::follow(context, &edits)?;
+    edits.extend(more.edits);
+    preconditions.extend(more.preconditions);
+    Ok((edits, preconditions))
 }

@@ -2,7 +2,8 @@
 
 use super::Outcome;
 use crate::{
-    Access, CloseReason, Error, Result, SessionEffect, SettingChange,
+    CloseReason, Error, Result, SessionEffect, SettingChange,
+    access::{Object, Privilege},
     plan::StatementContext,
     session::{Definition, Settings, definition, known_value},
     sql::ident_name,
@@ -76,8 +77,8 @@ pub(super) fn use_database(context: &mut StatementContext, name: &Ident) -> Resu
 pub(super) fn kill(context: &StatementContext, id: &str) -> Result<Outcome> {
     let unknown = || Error::UnknownQuery { id: id.to_string() };
     let handle = context.parts.queries.find(id).ok_or_else(unknown)?;
-    if handle.principal() != &context.session.principal {
-        context.session.principal.require(Access::Admin).map_err(|_| unknown())?;
+    if handle.principal().name != context.session.principal.name && !context.may(Privilege::Super, &Object::Global) {
+        return Err(unknown());
     }
     handle.close(CloseReason::Killed);
     Ok(Outcome::Done)

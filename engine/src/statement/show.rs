@@ -147,7 +147,25 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
         ShowWhat::Processes => whole("processes", "id"),
         ShowWhat::Functions => whole("functions", "name"),
         ShowWhat::Metrics => whole("metrics", "metric"),
-        ShowWhat::Users => whole("users", "name"),
+        ShowWhat::Users => Listing {
+            table: ["system", "users"],
+            columns: own(&[
+                "name",
+                "hostname",
+                "auth_type",
+                "is_configured",
+                "default_role",
+                "default_warehouse",
+                "roles",
+                "disabled",
+                "network_policy",
+                "password_policy",
+                "must_change_password",
+            ]
+            .map(|n| (n, n))),
+            condition: None,
+            name: "name".into(),
+        },
         ShowWhat::Engines => whole("engines", "Engine"),
         ShowWhat::Objects(table) => whole(table, "name"),
     })

@@ -155,6 +155,7 @@ async fn create_filled(
     let filled = filler.planned(planned).await;
     let (staged, _) = filler.finish(filled).await?;
     // The catalogue checks preconditions before edits, and the table is one of the edits.
+    let (edits, preconditions) = super::with_rights(context, edits, preconditions)?;
     let staged = Staged { edits, preconditions, ..staged };
     // Rows of equal key within the query: publishing looks only at tables that exist.
     let replaced = match staged.is_unique() {

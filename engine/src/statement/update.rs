@@ -5,12 +5,12 @@ use super::{
     change::{Repeats, RowSet, target},
     columns,
     insert::{Filler, default_expression},
-    select::{column_of, exact, from_one, is_default, named, object_name, relation, select},
+    select::{column_of, from_one, is_default, named, object_name, relation, select},
     transaction,
 };
 use crate::{
     Error, Result,
-    plan::{PlannedQuery, ROW_COLUMN, ResolvedTable, SEGMENT_COLUMN, StatementContext},
+    plan::{PlannedQuery, ROW_COLUMN, ResolvedTable, SEGMENT_COLUMN, StatementContext, over_true_values, true_name},
     sql::{Update, last_name},
 };
 use basalt_meta::{Operation, Table};
@@ -59,9 +59,13 @@ pub(super) async fn plan(context: &StatementContext, update: &Update) -> Result<
     let mut projection = positions(&alias);
     let new = new_values(context, table, &update.assignments, &alias)?;
     projection.extend(new.into_iter().enumerate().map(|(n, expr)| named(expr, &format!("v{n}"))));
-    let mut from = vec![from_one(relation(object_name(&[TARGET]), Some(alias)))];
+    let mut from = vec![from_one(relation(object_name(&[TARGET]), Some(alias.clone())))];
     from.extend(update.from.iter().cloned());
-    let query = select(projection, from, update.selection.clone());
+    let mut selection = update.selection.clone();
+    if let Some(condition) = &mut selection {
+        over_true_values(condition, &alias, &context.masked_columns(table)?);
+    }
+    let query = select(projection, from, selection);
     let relations = vec![(TARGET.to_string(), context.positions(&resolved)?)];
     let planned = context.plan_query_over(&query, relations).await?;
     Ok((resolved, planned))
@@ -102,8 +106,11 @@ pub(super) fn new_values(
             return Err(Error::Semantic { message: format!("column `{}` is set twice", column.name) });
         }
     }
+    // What is not assigned stays as it is stored, masked or not.
+    let masked = context.masked_columns(table)?;
     let kept = |(value, column): (Option<Expr>, &basalt_meta::Column)| {
-        value.unwrap_or_else(|| Expr::CompoundIdentifier(vec![alias.clone(), exact(&column.name)]))
+        let name = if masked.contains(&column.name) { true_name(&column.name) } else { column.name.clone() };
+        value.unwrap_or_else(|| column_of(alias, &name))
     };
     Ok(values.into_iter().zip(&table.columns).map(kept).collect())
 }

@@ -2,7 +2,8 @@
 
 use super::rows::{Cell, Kind, Rows, row};
 use crate::{
-    Result, Role,
+    Result,
+    access::{Object, Privilege},
     plan::StatementContext,
     query::{QueryState, QuerySummary},
     session::{Values, definitions, value_in_force},
@@ -10,9 +11,9 @@ use crate::{
 
 /// Queries of the user; of everyone, for an admin.
 fn visible(context: &StatementContext) -> Vec<QuerySummary> {
-    let principal = &context.session.principal;
+    let all = context.may(Privilege::Super, &Object::Global);
     let mut queries = context.parts.queries.summaries();
-    queries.retain(|q| principal.role == Role::Admin || q.user == principal.name);
+    queries.retain(|q| all || q.user == context.session.principal.name);
     queries
 }
 

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Result,
+    access::{Object, database_key, owner, table_key},
     plan::{StatementContext, sql_type},
     session::temporary,
     statement::engine_name,
@@ -19,7 +20,8 @@ pub(super) const CATALOG: &str = "default";
 /// Live databases, the server's own first.
 pub(super) fn all_databases(context: &StatementContext) -> Vec<Arc<Database>> {
     let own = [INFORMATION_SCHEMA, SYSTEM].into_iter().filter_map(database);
-    own.chain(databases_of_users(context)).collect()
+    let seen = databases_of_users(context).filter(|d| context.sees(&Object::database(d)));
+    own.chain(seen).collect()
 }
 
 /// Live databases that users can name.
@@ -92,6 +94,9 @@ pub(super) fn all_tables(context: &StatementContext) -> Result<Vec<(Arc<Database
     let mut tables = Vec::new();
     for database in databases_of_users(context) {
         for table in context.snapshot.tables(database.id) {
+            if !context.sees(&Object::table_of(&database, table.table())) {
+                continue;
+            }
             let table = match &context.transaction {
                 Some(transaction) => transaction.overlay(&table)?,
                 None => table,
@@ -122,7 +127,7 @@ pub(super) fn databases(context: &StatementContext) -> Result<Rows> {
             CATALOG,
             database.name.as_str(),
             database.id.0,
-            Cell::Null,
+            owner(&context.snapshot, &database_key(database.id)),
             database.dropped.map(|d| d.at),
             created,
             database.comment.as_str(),
@@ -170,7 +175,7 @@ const TABLE_COLUMNS: &[(&str, Kind)] = &[
 pub(super) fn tables(context: &StatementContext) -> Result<Rows> {
     let mut rows = Rows::new(TABLE_COLUMNS);
     for (database, table) in all_tables(context)? {
-        rows.push(table_row(&database, table.table(), Some(&table)));
+        rows.push(table_row(context, &database, table.table(), Some(&table)));
     }
     Ok(rows)
 }
@@ -180,13 +185,21 @@ pub(super) fn tables_with_history(context: &StatementContext) -> Result<Rows> {
     let mut rows = tables(context)?;
     for database in databases_of_users(context) {
         for table in context.snapshot.dropped_tables(database.id) {
-            rows.push(table_row(&database, &table, None));
+            if !context.sees(&Object::table_of(&database, &table)) {
+                continue;
+            }
+            rows.push(table_row(context, &database, &table, None));
         }
     }
     Ok(rows)
 }
 
-fn table_row(database: &Database, table: &Table, live: Option<&TableSnapshot>) -> Vec<Cell> {
+fn table_row(
+    context: &StatementContext,
+    database: &Database,
+    table: &Table,
+    live: Option<&TableSnapshot>,
+) -> Vec<Cell> {
     let stored = live.filter(|_| !is_view(table));
     let memory = stored.map(|t| t.iter().map(|s| s.segment.memory_bytes).sum::<u64>());
     let options: Vec<String> = table.options.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
@@ -217,7 +230,7 @@ fn table_row(database: &Database, table: &Table, live: Option<&TableSnapshot>) -
         Cell::Null,
         stored.map(TableSnapshot::segments),
         stored.map(TableSnapshot::segments),
-        Cell::Null,
+        owner(&context.snapshot, &table_key(database.id, table.id)),
         table.comment.as_str(),
         if is_view(table) { "VIEW" } else { "BASE TABLE" },
         false,
@@ -344,7 +357,7 @@ pub(super) fn views(context: &StatementContext) -> Result<Rows> {
             table.created_at,
             Cell::Null,
             table.updated_at,
-            Cell::Null,
+            owner(&context.snapshot, &table_key(database.id, table.id)),
             table.comment.as_str(),
             query.as_str(),
         ]);

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     Result,
+    access::{database_key, owner},
     plan::{StatementContext, sql_type},
 };
 use arrow::datatypes::DataType;
@@ -32,7 +33,7 @@ pub(super) fn schemata(context: &StatementContext) -> Result<Rows> {
         rows.push(row![
             CATALOG,
             database.name.as_str(),
-            Cell::Null,
+            owner(&context.snapshot, &database_key(database.id)),
             Cell::Null,
             Cell::Null,
             "utf8mb4",

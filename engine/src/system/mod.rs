@@ -1,6 +1,7 @@
 //! The databases `system` and `information_schema`: tables made from what is there when they are asked, limited to
 //! what the user may see.
 
+mod access;
 mod activity;
 mod catalog;
 mod information;
@@ -37,7 +38,10 @@ const TABLES: &[(&str, &str, Make)] = &[
     (SYSTEM, "one", activity::one),
     (SYSTEM, "procedures", objects::procedures),
     (SYSTEM, "processes", activity::processes),
+    (SYSTEM, "network_policies", access::network_policies),
+    (SYSTEM, "password_policies", access::password_policies),
     (SYSTEM, "queries", activity::queries),
+    (SYSTEM, "roles", access::roles),
     (SYSTEM, "segments", storage::segments),
     (SYSTEM, "sequences", objects::sequences),
     (SYSTEM, "session_variables", activity::session_variables),
@@ -48,6 +52,7 @@ const TABLES: &[(&str, &str, Make)] = &[
     (SYSTEM, "tasks", activity::tasks),
     (SYSTEM, "temporary_tables", catalog::temporary_tables),
     (SYSTEM, "user_functions", objects::user_functions),
+    (SYSTEM, "users", access::users),
     (SYSTEM, "views", catalog::views),
     (INFORMATION_SCHEMA, "columns", information::columns),
     (INFORMATION_SCHEMA, "keywords", information::keywords),

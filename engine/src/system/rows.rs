@@ -23,6 +23,7 @@ pub(super) enum Kind {
     I64,
     Float,
     Bool,
+    BoolN,
     Time,
     TimeN,
 }
@@ -75,13 +76,13 @@ impl Kind {
             Kind::U64 | Kind::U64N => DataType::UInt64,
             Kind::I64 => DataType::Int64,
             Kind::Float => DataType::Float64,
-            Kind::Bool => DataType::Boolean,
+            Kind::Bool | Kind::BoolN => DataType::Boolean,
             Kind::Time | Kind::TimeN => DataType::Timestamp(TimeUnit::Microsecond, None),
         }
     }
 
     fn nullable(self) -> bool {
-        matches!(self, Kind::TextN | Kind::U64N | Kind::TimeN)
+        matches!(self, Kind::TextN | Kind::U64N | Kind::BoolN | Kind::TimeN)
     }
 
     fn array(self, rows: &[Vec<Cell>], column: usize) -> ArrayRef {
@@ -107,7 +108,7 @@ impl Kind {
                 Cell::Float(number) => Some(*number),
                 _ => None,
             }))),
-            Kind::Bool => Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {
+            Kind::Bool | Kind::BoolN => Arc::new(BooleanArray::from_iter(cells.map(|cell| match cell {
                 Cell::Bool(value) => Some(*value),
                 _ => None,
             }))),

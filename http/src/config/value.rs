@@ -1,6 +1,7 @@
 //! A setting's value before it has a type: TOML, or a text from the environment or the command line.
 
 use crate::listen::Listen;
+use basalt_engine::IpRange;
 use std::{fmt, path::PathBuf};
 
 /// A raw value.
@@ -83,6 +84,13 @@ impl FromSetting for Vec<String> {
         }
         let text = value.as_text().ok_or("expected a list of texts")?;
         Ok(text.split(',').map(|item| item.trim().to_string()).filter(|item| !item.is_empty()).collect())
+    }
+}
+
+impl FromSetting for Vec<IpRange> {
+    fn from_setting(value: &Value) -> Result<Self, String> {
+        let texts = Vec::<String>::from_setting(value)?;
+        texts.iter().map(|text| text.parse().map_err(|e: basalt_engine::Error| e.to_string())).collect()
     }
 }
 

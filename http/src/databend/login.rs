@@ -66,10 +66,11 @@ fn check(app: &App, principal: &Principal, id: &str, body: LoginBody) -> Result<
     }
     session.settings = body.settings.unwrap_or_default();
     app.engine.check_session(&session).map_err(bad_session)?;
+    let roles = app.engine.roles(principal).map_err(bad_session)?;
     match body.role.filter(|r| !r.is_empty()) {
-        Some(role) if !roles(principal).contains(&role.as_str()) => Err(ProtocolError {
+        Some(role) if !roles.contains(&role) => Err(ProtocolError {
             status: StatusCode::BAD_REQUEST,
-            code: 2204,
+            code: 2206,
             message: format!("role `{role}` is unknown or not granted to user `{}`", principal.name),
         }),
         _ => Ok(()),
@@ -78,13 +79,6 @@ fn check(app: &App, principal: &Principal, id: &str, body: LoginBody) -> Result<
 
 fn bad_session(error: Error) -> ProtocolError {
     ProtocolError { status: StatusCode::BAD_REQUEST, code: error::code(&error), message: error.to_string() }
-}
-
-pub(super) fn roles(principal: &Principal) -> &'static [&'static str] {
-    match principal.role {
-        Role::Admin => &["account_admin", "public"],
-        Role::Writer | Role::Reader => &["public"],
-    }
 }
 
 /// `POST /v1/session/refresh`: the bearer is a refresh token, the body names the token to replace.
@@ -96,6 +90,8 @@ pub async fn refresh(State(app): State<App>, headers: HeaderMap, body: Body) -> 
         TokenError::Expired => unauthorized(5102, "refresh token expired"),
         TokenError::Unknown | TokenError::Jwt => unauthorized(5104, "refresh token not known"),
     })?;
+    let gone = |error: Error| unauthorized(error::code(&error), &error.to_string());
+    app.engine.check_principal(&principal, None).map_err(gone)?;
     let body: RefreshBody = read(&app, body).await?;
     let tokens = issue(&app, &principal, &session_id)?;
     if let Some(old) = body.session_token {
@@ -172,17 +168,18 @@ fn keep_alive(app: &App, principal: &Principal, id: &str) -> bool {
 }
 
 /// `POST /v1/verify`
-pub async fn verify(Extension(caller): Extension<Caller>) -> Response {
-    let roles = roles(&caller.principal);
-    json_response(&json!({
+pub async fn verify(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Response, ProtocolError> {
+    let roles = app.engine.roles(&caller.principal)?;
+    let configured = !matches!(caller.principal.role, Role::Granted(_));
+    Ok(json_response(&json!({
         "tenant": "default",
         "user": caller.principal.name,
         "auth_type": "double_sha1_password",
-        "is_configured": true,
+        "is_configured": configured,
         "default_role": roles[0],
         "default_warehouse": null,
         "roles": roles,
-    }))
+    })))
 }
 
 /// A JSON body; an empty one is an empty object.

@@ -2,7 +2,6 @@
 
 use super::{
     error::ProtocolError,
-    login,
     lookup::{self, failed, json},
     wire::UserBody,
 };
@@ -92,14 +91,14 @@ fn statements(user: &UserBody) -> Result<Vec<String>, ProtocolError> {
 }
 
 /// `GET /v1/roles`: those of the caller.
-pub async fn roles(Extension(caller): Extension<Caller>) -> Response {
-    let granted = login::roles(&caller.principal);
-    let default = granted.first().copied().unwrap_or("public");
+pub async fn roles(State(app): State<App>, Extension(caller): Extension<Caller>) -> Result<Response, ProtocolError> {
+    let granted = app.engine.roles(&caller.principal).map_err(failed)?;
+    let default = granted.first().map_or("public", String::as_str);
     let roles: Vec<Value> = granted
         .iter()
-        .map(|name| value!({"name": name, "is_current": *name == default, "is_default": *name == default}))
+        .map(|name| value!({"name": name, "is_current": name.as_str() == default, "is_default": name.as_str() == default}))
         .collect();
-    json(&value!({"roles": roles}))
+    Ok(json(&value!({"roles": roles})))
 }
 
 /// `GET /v1/discovery_nodes`: the address by which the client knows this node.

@@ -41,8 +41,6 @@ struct VariableBody {
 #[derive(Debug, Clone, Default)]
 pub struct Echo {
     catalog: Option<String>,
-    role: Option<String>,
-    secondary_roles: Option<Vec<String>>,
     /// Settings we do not have: ignored with a warning, kept.
     unknown_settings: BTreeMap<String, String>,
     others: Map<String, Value>,
@@ -71,6 +69,8 @@ pub fn open(app: &App, principal: Principal, id: String, body: Option<SessionBod
             .map_err(|e| ProtocolError::bad_request(format!("parse error: session.internal: {e}")))?,
         None => Internal::default(),
     };
+    session.role = body.role.filter(|role| !role.is_empty());
+    session.secondary_roles = body.secondary_roles;
     session.transaction = transaction(body.txn_state, internal.txn_id);
     session.temporary_tables = internal.has_temp_table;
     let variable =
@@ -88,14 +88,7 @@ pub fn open(app: &App, principal: Principal, id: String, body: Option<SessionBod
     let mut others = body.others;
     // These two are ours: written anew each time.
     others.retain(|key, _| key != "need_sticky" && key != "need_keep_alive");
-    let echo = Echo {
-        catalog: body.catalog,
-        role: body.role,
-        secondary_roles: body.secondary_roles,
-        unknown_settings,
-        others,
-        internal: internal.others,
-    };
+    let echo = Echo { catalog: body.catalog, unknown_settings, others, internal: internal.others };
     Ok(Opened { session, echo, warnings })
 }
 
@@ -129,8 +122,8 @@ pub fn write(out: &mut Vec<u8>, session: &Session, echo: &Echo, node_id: &str, q
     out.extend_from_slice(b",\"database\":");
     json_string(out, &session.database);
     out.extend_from_slice(b",\"role\":");
-    json_string(out, echo.role.as_deref().unwrap_or("account_admin"));
-    if let Some(roles) = &echo.secondary_roles {
+    json_string(out, session.role.as_deref().unwrap_or("account_admin"));
+    if let Some(roles) = &session.secondary_roles {
         out.extend_from_slice(b",\"secondary_roles\":");
         write_value(out, roles);
     }

@@ -14,36 +14,12 @@ pub(crate) use sequence::{SequenceBody, new_sequence, take_numbers};
 
 use super::{Outcome, commit, refuse_in_transaction};
 use crate::{
-    Access, Error, Result, SessionEffect,
+    Error, Result, SessionEffect,
     plan::StatementContext,
     sql::{CreateMode, ObjectStatement},
 };
 use basalt_meta::{Edit, Entity, EntityKind, Precondition};
 use serde::Serialize;
-
-/// What a statement about objects needs to be allowed. A script needs nothing itself: each of its statements is asked.
-pub(super) fn access(statement: &ObjectStatement) -> Access {
-    use ObjectStatement as S;
-    match statement {
-        S::CreateSequence { .. }
-        | S::DropSequence { .. }
-        | S::CreateFunction { .. }
-        | S::AlterFunction { .. }
-        | S::DropFunction { .. }
-        | S::CreateProcedure { .. }
-        | S::DropProcedure { .. }
-        | S::CreateStream(_)
-        | S::DropStream { .. } => Access::Write,
-        S::DescribeSequence { .. }
-        | S::DescribeFunction { .. }
-        | S::DescribeProcedure { .. }
-        | S::DescribeStream { .. }
-        | S::Call { .. }
-        | S::ExecuteImmediate { .. }
-        | S::SetVariables { .. }
-        | S::UnsetVariables { .. } => Access::Read,
-    }
-}
 
 pub(super) async fn run(
     context: &mut StatementContext,
