@@ -4,9 +4,10 @@
 use super::{
     json_text,
     records::{Cell, CellKind, Records},
+    rules::{BinaryText, EmptyField},
     values::{self, DecimalError},
 };
-use crate::{Error, Result};
+use crate::{Error, Result, types::variant};
 use arrow::{
     array::{
         Array, ArrayRef, ArrowPrimitiveType, BinaryBuilder, BinaryViewBuilder, BooleanArray, LargeBinaryBuilder,
@@ -15,10 +16,11 @@ use arrow::{
     buffer::{BooleanBuffer, ScalarBuffer},
     compute::{CastOptions, cast_with_options},
     datatypes::*,
-    json::ReaderBuilder,
+    json::{ReaderBuilder, StructMode},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono_tz::Tz;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// What to read from a field.
 #[derive(Debug, Clone)]
@@ -32,8 +34,27 @@ pub(super) struct FieldTarget {
 pub(super) struct Conversion {
     pub strict: bool,
     pub empty_as_null: bool,
-    /// Texts without an offset are times in this zone.
+    pub empty: EmptyField,
+    pub binary: BinaryText,
+    /// Zone in which texts are times.
     pub zone: Tz,
+    /// The fields come from JSON, so that a quoted text is a text.
+    pub json: bool,
+    pub bad_variant_as_null: bool,
+}
+
+impl Default for Conversion {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            empty_as_null: false,
+            empty: EmptyField::Stream,
+            binary: BinaryText::Plain,
+            zone: Tz::UTC,
+            json: false,
+            bad_variant_as_null: false,
+        }
+    }
 }
 
 /// Why rows are bad: the first reason found for each.
@@ -123,14 +144,10 @@ pub(super) fn read(
         }
         DataType::Binary => {
             let mut builder = BinaryBuilder::new();
-            column.texts(|text| builder.append_option(text));
+            column.bytes(|bytes| builder.append_option(bytes));
             Arc::new(builder.finish())
         }
-        DataType::LargeBinary => {
-            let mut builder = LargeBinaryBuilder::new();
-            column.texts(|text| builder.append_option(text));
-            Arc::new(builder.finish())
-        }
+        DataType::LargeBinary => column.variants(),
         DataType::BinaryView => {
             let mut builder = BinaryViewBuilder::new();
             column.texts(|text| builder.append_option(text));
@@ -249,6 +266,53 @@ impl Column<'_, '_> {
         }
     }
 
+    /// Bytes as the dialect spells them.
+    fn bytes(&mut self, mut append: impl FnMut(Option<&[u8]>)) {
+        for row in 0..self.records.rows() {
+            let cell = self.records.cell(row, self.field);
+            let text = self.records.str(cell);
+            let null = match cell.kind() {
+                CellKind::Null | CellKind::Missing => true,
+                CellKind::Text => text.is_empty() && self.conversion.empty_as_null,
+                _ => false,
+            };
+            let bytes: Option<Cow<'_, [u8]>> = match self.conversion.binary {
+                _ if null => None,
+                BinaryText::Plain => Some(Cow::Borrowed(text.as_bytes())),
+                BinaryText::Hex => hex::decode(text).ok().map(Cow::Owned),
+                BinaryText::Base64 => STANDARD.decode(text).ok().map(Cow::Owned),
+            };
+            if bytes.is_none() && !null {
+                self.no_value(row, cell, None);
+            }
+            append(bytes.as_deref());
+        }
+    }
+
+    /// VARIANT: JSON text in its binary form.
+    fn variants(&mut self) -> ArrayRef {
+        let mut builder = LargeBinaryBuilder::new();
+        for row in 0..self.records.rows() {
+            let cell = self.records.cell(row, self.field);
+            let text = self.records.str(cell);
+            let parsed = match cell.kind() {
+                CellKind::Null | CellKind::Missing => None,
+                CellKind::Quoted if self.conversion.json => Some(jsonb::Value::String(Cow::Borrowed(text)).to_vec()),
+                _ if text.is_empty() => None,
+                _ => match variant::from_text(text) {
+                    Ok(value) => Some(value),
+                    Err(_) if self.conversion.bad_variant_as_null => Some(jsonb::Value::Null.to_vec()),
+                    Err(_) => {
+                        self.no_value(row, cell, None);
+                        None
+                    }
+                },
+            };
+            builder.append_option(parsed);
+        }
+        Arc::new(builder.finish())
+    }
+
     /// Lists, structs and maps: JSON text, read by Arrow's JSON reader.
     fn nested(&mut self) -> Result<ArrayRef> {
         let rows = self.records.rows();
@@ -270,6 +334,14 @@ impl Column<'_, '_> {
     }
 
     fn nested_rows(&self, rows: std::ops::Range<usize>) -> Result<ArrayRef> {
+        // Tuples are written with names or as lists.
+        match self.nested_in(rows.clone(), StructMode::ObjectOnly) {
+            Err(_) if contains_struct(&self.target.data_type) => self.nested_in(rows, StructMode::ListOnly),
+            other => other,
+        }
+    }
+
+    fn nested_in(&self, rows: std::ops::Range<usize>, mode: StructMode) -> Result<ArrayRef> {
         let schema = Arc::new(Schema::new(vec![Field::new("v", self.target.data_type.clone(), true)]));
         let count = rows.len();
         let mut text = String::new();
@@ -280,9 +352,12 @@ impl Column<'_, '_> {
                 _ if self.records.str(cell).is_empty() => "null",
                 _ => self.records.str(cell),
             };
-            text.extend(["{\"v\":", value, "}\n"]);
+            match mode {
+                StructMode::ObjectOnly => text.extend(["{\"v\":", value, "}\n"]),
+                StructMode::ListOnly => text.extend(["[", value, "]\n"]),
+            }
         }
-        let mut decoder = ReaderBuilder::new(schema).with_batch_size(count).build_decoder()?;
+        let mut decoder = ReaderBuilder::new(schema).with_batch_size(count).with_struct_mode(mode).build_decoder()?;
         let read = decoder.decode(text.as_bytes())?;
         let batch = decoder.flush()?.filter(|batch| batch.num_rows() == count && read == text.len());
         let batch = batch.ok_or_else(|| Error::BadData { message: "not a nested value".into() })?;
@@ -310,7 +385,10 @@ impl Column<'_, '_> {
         let text = self.records.str(cell);
         let meant = match cell.kind() {
             CellKind::Null | CellKind::Missing => false,
-            CellKind::Text if text.is_empty() => !self.conversion.empty_as_null,
+            CellKind::Text if text.is_empty() && self.conversion.empty == EmptyField::Stream => {
+                !self.conversion.empty_as_null
+            }
+            CellKind::Text | CellKind::Quoted if text.is_empty() => self.conversion.empty == EmptyField::Stream,
             _ => true,
         };
         if !self.conversion.strict || !meant {
@@ -326,6 +404,19 @@ impl Column<'_, '_> {
                 type_name(&target.data_type)
             )
         });
+    }
+}
+
+/// Whether a value of the type holds structs.
+fn contains_struct(data_type: &DataType) -> bool {
+    match data_type {
+        DataType::Struct(_) => true,
+        DataType::List(item) | DataType::LargeList(item) => contains_struct(item.data_type()),
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) => fields.iter().any(|f| contains_struct(f.data_type())),
+            _ => false,
+        },
+        _ => false,
     }
 }
 

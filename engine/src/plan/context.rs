@@ -42,7 +42,7 @@ const ALIASES_MAX: usize = 64;
 
 /// Everything one statement sees and changes: one snapshot of all tables (inside a transaction the transaction's, with
 /// its own writes on top), the session, and where to count progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StatementContext {
     pub parts: Arc<Parts>,
     /// Changed by USE, SET, BEGIN…; the caller takes it back at the end.
@@ -111,7 +111,7 @@ impl StatementContext {
         relations: Vec<(String, Arc<dyn TableProvider>)>,
     ) -> Result<PlannedQuery> {
         let query = expansion::expand(self, query).await?;
-        let (plan, names) = self.logical_plan(&query, relations)?;
+        let (plan, names) = self.logical_plan(&query, relations).await?;
         let session = self.planning_session();
         let (logical, physical) = planner::lower(&session, plan).await.map_err(explain)?;
         // What will come: folding constants can make the logical plan's own schema outdated.
@@ -120,14 +120,19 @@ impl StatementContext {
     }
 
     /// The logical plan of a query, not yet optimised, and the names of its columns.
-    pub fn logical_plan(
+    pub async fn logical_plan(
         &self,
         query: &ast::Query,
         relations: Vec<(String, Arc<dyn TableProvider>)>,
     ) -> Result<(LogicalPlan, Names)> {
         let stand_ins = StandIns { context: self, parameters: self.parameters.as_ref() };
-        let Prepared { query, names, versions } = prepare::prepare(query, stand_ins)?;
+        let Prepared { query, names, versions, mut staged } = prepare::prepare(query, stand_ins)?;
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = relations.into_iter().collect();
+        // A caller may have opened the files itself.
+        staged.retain(|(relation, _)| !relations.contains_key(relation));
+        if !staged.is_empty() {
+            relations.extend(crate::copy::staged_tables(self, &query, staged).await?);
+        }
         for version in versions {
             let table = timetravel::resolve(self, &version)?;
             relations.insert(version.relation, self.provider(&table)?);
@@ -206,6 +211,11 @@ impl StatementContext {
     pub fn expression_in_zone(&self, sql: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
         let ast = crate::sql::parse_expression(sql, self.sql_limits())?;
         expression::physical(self, &ast, schema, self.settings.timezone)
+    }
+
+    /// Same from an AST, with times in the session's zone.
+    pub fn expression_ast_in_zone(&self, expr: &ast::Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+        expression::physical(self, expr, schema, self.settings.timezone)
     }
 
     /// Same from an AST, in UTC.

@@ -197,8 +197,11 @@ impl<'a> Resolver<'a> {
             return Err(Error::Semantic { message });
         }
         let query = crate::sql::parse_query(text, self.context.sql_limits())?;
-        let Prepared { query, names, versions } =
+        let Prepared { query, names, versions, staged } =
             prepare::prepare(&query, StandIns { context: self.context, parameters: None })?;
+        if !staged.is_empty() {
+            return Err(Error::Unsupported { what: format!("view `{}`: views over files of stages", view.name) });
+        }
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
         for version in versions {
             let table = super::timetravel::resolve(self.context, &version)?;

@@ -96,6 +96,12 @@ static DEFINITIONS: &[Definition] = &[
     ),
     ignored("input_read_buffer_size", "4194304", Values::Number { min: 1, max: u64::MAX }),
     ignored("join_spilling_memory_ratio", "60", Values::Number { min: 0, max: 100 }),
+    acting(
+        "load_file_metadata_expire_hours",
+        "24",
+        Values::Number { min: 0, max: 24 * 365 },
+        "Hours for which COPY remembers which files it has copied into a table.",
+    ),
     acting("max_block_size", "8192", Values::Number { min: 64, max: 1 << 20 }, "Rows that plans process at a time."),
     acting(
         "max_execute_time_in_seconds",
@@ -227,6 +233,8 @@ pub(crate) struct Settings {
     pub deduplicate_label: Option<String>,
     /// Steps a script may make.
     pub script_steps_max: u64,
+    /// How long COPY remembers a file.
+    pub copied_files_kept: Duration,
 }
 
 impl Settings {
@@ -252,6 +260,7 @@ impl Settings {
             nullable_columns: number("ddl_column_type_nullable") == 1,
             deduplicate_label: label.cloned(),
             script_steps_max: number("script_max_steps"),
+            copied_files_kept: Duration::from_secs(number("load_file_metadata_expire_hours") * 3600),
         }
     }
 }

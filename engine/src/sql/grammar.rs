@@ -19,7 +19,6 @@ pub(super) struct Grammar<'a> {
 
 /// Statements we know of and do not have.
 const REFUSED: &[&str] = &[
-    "copy",
     "load",
     "unload",
     "prepare",
@@ -48,11 +47,6 @@ const REFUSED: &[&str] = &[
     "listen",
     "unlisten",
     "notify",
-    "presign",
-    "list",
-    "ls",
-    "remove",
-    "rm",
     "put",
     "get",
     "refresh",
@@ -99,6 +93,11 @@ impl<'a> Grammar<'a> {
             return self.expected("the end of the expression");
         }
         Ok(expr)
+    }
+
+    /// The whole text.
+    pub fn sql(&self) -> &str {
+        self.sql
     }
 
     pub fn at_end(&self) -> bool {
@@ -160,6 +159,10 @@ impl<'a> Grammar<'a> {
             "kill" => self.kill(),
             "show" => self.show(),
             "desc" | "describe" => self.describe(),
+            "copy" => self.copy(),
+            "list" | "ls" => self.list_stage(),
+            "remove" | "rm" => self.remove_stage(),
+            "presign" => self.presign(),
             other if REFUSED.contains(&other) => {
                 Err(Error::Unsupported { what: format!("{} statements", other.to_uppercase()) })
             }

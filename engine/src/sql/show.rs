@@ -59,10 +59,15 @@ impl Grammar<'_> {
             ("engines", ShowWhat::Engines),
             ("metrics", ShowWhat::Metrics),
             ("users", ShowWhat::Users),
+            ("stages", ShowWhat::Stages),
+            ("connections", ShowWhat::Connections),
         ] {
             if self.accept(word) {
                 return Ok(what);
             }
+        }
+        if self.accept_all(&["file", "formats"]) {
+            return Ok(ShowWhat::FileFormats);
         }
         match &self.parser.peek_token_ref().token {
             Token::Word(word) => Err(Error::Unsupported { what: format!("SHOW {}", word.value.to_uppercase()) }),
@@ -98,6 +103,9 @@ impl Grammar<'_> {
         self.parser.next_token();
         if let Some(object) = self.describe_object()? {
             return Ok(object);
+        }
+        if let Some(statement) = self.describe_stage()? {
+            return Ok(statement);
         }
         let _ = self.accept("table") || self.accept("view");
         Ok(Statement::Describe { name: self.name()? })

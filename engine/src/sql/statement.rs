@@ -107,6 +107,8 @@ pub(crate) enum Statement {
         id: String,
     },
     Show(Box<Show>),
+    /// Stages, their files, file formats and connections; COPY.
+    Stage(Box<super::StageStatement>),
 }
 
 /// How much EXPLAIN tells.
@@ -279,6 +281,9 @@ pub(crate) enum InsertSource {
     Literals(LiteralRows),
     /// Any query; VALUES may hold the word DEFAULT.
     Query(Box<Query>),
+    /// Files: `[VALUES (?, …)] FROM @place FILE_FORMAT = (…)`. Without a place, `VALUES` with nothing behind it: the
+    /// rows come with the request.
+    Files(Box<super::InsertFiles>),
 }
 
 /// `UPDATE`.
@@ -363,6 +368,9 @@ pub(crate) enum ShowWhat {
     Users,
     /// A system table as it is, by name.
     Objects(&'static str),
+    Stages,
+    FileFormats,
+    Connections,
 }
 
 /// How SHOW is narrowed.

@@ -49,7 +49,7 @@ pub(super) fn convert(values: &ArrayRef, column: &Column, first_row: u64) -> Res
 }
 
 /// Like [`convert`], with texts read as times in the session's zone.
-pub(super) fn convert_in_zone(
+pub(crate) fn convert_in_zone(
     context: &StatementContext,
     values: &ArrayRef,
     column: &Column,
@@ -93,7 +93,7 @@ fn shown(values: &ArrayRef, row: usize) -> String {
 }
 
 /// Arrays of all columns of `table`, each in its column's type, as rows of its segments.
-pub(super) fn to_batch(table: &Table, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(crate) fn to_batch(table: &Table, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     // NOT NULL is the sink's to check: it names column and row.
     let schema = table_schema(table);
@@ -105,7 +105,7 @@ pub(super) fn to_batch(table: &Table, columns: Vec<ArrayRef>, rows: usize) -> Re
 
 /// Default expressions of columns, compiled once per statement.
 #[derive(Debug, Default)]
-pub(super) struct Defaults {
+pub(crate) struct Defaults {
     expressions: HashMap<ColumnId, Arc<dyn PhysicalExpr>>,
 }
 

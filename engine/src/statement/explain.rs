@@ -60,6 +60,10 @@ async fn describe(
                     Ok(None)
                 }
                 InsertSource::Query(query) => Ok(Some(context.plan_query(query).await?)),
+                InsertSource::Files(files) => {
+                    lines.push(format!("  Files: {}", files.location.as_deref().unwrap_or("of the request")));
+                    Ok(None)
+                }
             }
         }
         Statement::Update(update) => {

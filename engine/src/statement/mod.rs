@@ -22,6 +22,7 @@ mod rules;
 pub(crate) mod select;
 mod settings;
 mod show;
+mod stage;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,10 +30,14 @@ mod transaction;
 mod update;
 mod view;
 
+pub(crate) use assign::{Defaults, convert_in_zone, to_batch};
+pub(crate) use columns::{find as find_column, no_columns};
 pub(crate) use describe::engine_name;
+pub(crate) use insert::Filler;
 pub(crate) use object::{ProcedureBody, SequenceBody, function_returns, function_signature, take_numbers};
 pub(crate) use outcome::Outcome;
-pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle, roll_back_session};
+pub(crate) use stage::{copied_name, insert_stream};
+pub(crate) use transaction::{Transaction, Transactions, admit, fail, roll_back, roll_back_idle, roll_back_session};
 
 use crate::{
     Access, Error, Result, SessionEffect, TransactionState,
@@ -77,6 +82,8 @@ fn access(statement: &Statement) -> Access {
         | S::Commit
         | S::Rollback
         | S::KillQuery { .. } => Access::Read,
+        // Privileges on stages are asked for where the stage is known.
+        S::Stage(stage) => stage::access(stage),
         S::Set { global, .. } | S::Unset { global, .. } => {
             if *global {
                 Access::Admin
@@ -166,12 +173,13 @@ async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Ou
         S::Use { database } => return settings::use_database(context, &database),
         S::KillQuery { id } => settings::kill(context, &id)?,
         S::Show(show) => show::show(context, *show).await?,
+        S::Stage(stage) => stage::run(context, *stage).await?,
     };
     Ok((outcome, None))
 }
 
 /// The settings in force with some of them changed for this statement only.
-fn with_settings(context: &StatementContext, changed: Vec<(String, String)>) -> Result<Settings> {
+pub(crate) fn with_settings(context: &StatementContext, changed: Vec<(String, String)>) -> Result<Settings> {
     let mut session: BTreeMap<String, String> = context.session.settings.clone();
     for (name, value) in changed {
         let (definition, value) = crate::session::known_value(&name, &value)?;

@@ -148,6 +148,9 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
         ShowWhat::Functions => whole("functions", "name"),
         ShowWhat::Metrics => whole("metrics", "metric"),
         ShowWhat::Users => whole("users", "name"),
+        ShowWhat::Stages => whole("stages", "name"),
+        ShowWhat::FileFormats => whole("file_formats", "name"),
+        ShowWhat::Connections => whole("connections", "name"),
         ShowWhat::Engines => whole("engines", "Engine"),
         ShowWhat::Objects(table) => whole(table, "name"),
     })

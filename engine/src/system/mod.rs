@@ -6,6 +6,7 @@ mod catalog;
 mod information;
 mod objects;
 mod rows;
+mod stages;
 mod storage;
 
 use crate::{
@@ -31,7 +32,9 @@ type Make = fn(&StatementContext) -> Result<Rows>;
 /// Every table: database, name, and what makes its rows.
 const TABLES: &[(&str, &str, Make)] = &[
     (SYSTEM, "columns", catalog::columns),
+    (SYSTEM, "connections", stages::connections),
     (SYSTEM, "databases", catalog::databases),
+    (SYSTEM, "file_formats", stages::file_formats),
     (SYSTEM, "functions", activity::functions),
     (SYSTEM, "metrics", activity::metrics),
     (SYSTEM, "one", activity::one),
@@ -43,6 +46,7 @@ const TABLES: &[(&str, &str, Make)] = &[
     (SYSTEM, "session_variables", activity::session_variables),
     (SYSTEM, "settings", activity::settings),
     (SYSTEM, "snapshots", storage::snapshots),
+    (SYSTEM, "stages", stages::stages),
     (SYSTEM, "tables", catalog::tables),
     (SYSTEM, "tables_with_history", catalog::tables_with_history),
     (SYSTEM, "tasks", activity::tasks),
