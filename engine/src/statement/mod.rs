@@ -32,8 +32,8 @@ mod view;
 
 pub(crate) use assign::{Defaults, convert_in_zone, to_batch};
 pub(crate) use columns::{find as find_column, no_columns};
-pub(crate) use describe::engine_name;
 pub(crate) use insert::Filler;
+pub(crate) use describe::{engine_name, extra as column_extra};
 pub(crate) use object::{ProcedureBody, SequenceBody, function_returns, function_signature, take_numbers};
 pub(crate) use outcome::Outcome;
 pub(crate) use stage::{copied_name, insert_stream};
@@ -78,6 +78,7 @@ fn access(statement: &Statement) -> Access {
         | S::ShowCreateTable { .. }
         | S::Describe { .. }
         | S::Use { .. }
+        | S::UseCatalog { .. }
         | S::Begin
         | S::Commit
         | S::Rollback
@@ -170,6 +171,7 @@ async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Ou
 
         S::Set { settings, global } => return settings::set(context, settings, global).await,
         S::Unset { names, global } => return settings::unset(context, names, global).await,
+        S::UseCatalog { name } => return settings::use_catalog(&name),
         S::Use { database } => return settings::use_database(context, &database),
         S::KillQuery { id } => settings::kill(context, &id)?,
         S::Show(show) => show::show(context, *show).await?,
