@@ -32,11 +32,31 @@ pub(crate) enum ZoneStep {
 
 /// The function for one step in one zone.
 pub(crate) fn zone_function(step: ZoneStep, zone: Tz) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(ZoneFunction { step, zone, signature: Signature::any(1, Volatility::Immutable) }))
+    Arc::new(ScalarUDF::from(self::step(step, zone)))
 }
 
 /// Name of the function that goes to the wall.
 pub(crate) const TO_WALL: &str = "__basalt_wall_time";
+
+/// What the walls of `zone` show at instants, as if it were UTC.
+pub(crate) fn to_wall(instants: &ArrayRef, zone: Tz) -> Result<ArrayRef> {
+    if zone == Tz::UTC {
+        return Ok(Arc::clone(instants));
+    }
+    step(ZoneStep::ToWall, zone).compute(instants)
+}
+
+/// The instants at which the walls of `zone` show times.
+pub(crate) fn from_wall(times: &ArrayRef, zone: Tz) -> Result<ArrayRef> {
+    if zone == Tz::UTC {
+        return Ok(Arc::clone(times));
+    }
+    step(ZoneStep::FromWall, zone).compute(times)
+}
+
+fn step(step: ZoneStep, zone: Tz) -> ZoneFunction {
+    ZoneFunction { step, zone, signature: Signature::any(1, Volatility::Immutable) }
+}
 
 /// The instant a text means; without an offset in it, in `zone`.
 pub(crate) fn instant_of_text(text: &str, zone: Tz) -> Result<DateTime<Utc>, ArrowError> {
