@@ -89,6 +89,9 @@ pub(crate) fn instants_of_texts(texts: &ArrayRef, unit: TimeUnit, zone: Tz, or_n
 pub(crate) fn cast_in_zone(values: &ArrayRef, to: &DataType, zone: Tz) -> Result<ArrayRef> {
     let step = |step| ZoneFunction { step, zone, signature: Signature::any(1, Volatility::Immutable) };
     let is_time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, None));
+    if super::cast::has_own_cast(values.data_type(), to) {
+        return super::cast::cast_array(values, to, super::cast::CastRules::new(zone).or_null());
+    }
     match (values.data_type(), to) {
         _ if zone == Tz::UTC || values.data_type() == to => cast_or_null(values, to),
         (from, DataType::Timestamp(unit, None)) if from.is_string() => instants_of_texts(values, *unit, zone, true),

@@ -181,7 +181,9 @@ pub(crate) fn is_default(expr: &Expr) -> bool {
 
 /// A call of a function by its plain name.
 pub(crate) fn call(name: &str, arguments: Vec<Expr>) -> Expr {
-    use ast::{Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectNamePart};
+    use datafusion::sql::sqlparser::ast::{
+        Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments,
+    };
     let args = arguments.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
     Expr::Function(Function {
         name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),

@@ -4,7 +4,7 @@ use arrow::{
     array::*,
     buffer::{NullBuffer, OffsetBuffer},
     compute::concat_batches,
-    datatypes::{DataType, Field, Fields, IntervalUnit, TimeUnit, i256},
+    datatypes::{DataType, Field, Fields, TimeUnit, i256},
 };
 use basalt_meta::{ColumnId, KeyModel, StatValue};
 use proptest::prelude::*;
