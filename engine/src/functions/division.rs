@@ -9,7 +9,9 @@ use datafusion::{
         error::ArrowError,
     },
     common::{DataFusionError, Result, ScalarValue, plan_err},
-    logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{
+        ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+    },
 };
 use std::sync::Arc;
 
