@@ -32,7 +32,7 @@ pub(crate) use cast::{CastRules, cast_array, cast_expression, has_own_cast, repl
 pub(crate) use constant::{constant_function, session_function};
 pub(crate) use row::{Clock, clock_of};
 pub(crate) use sequence::next_value;
-pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, instants_of_texts, zone_function};
+pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, zone_function};
 
 use datafusion::{
     catalog::TableFunctionImpl,
