@@ -8,8 +8,10 @@ mod aggregate;
 mod arithmetic;
 mod bitmap;
 mod calendar;
+mod cast;
 mod constant;
 mod digest;
+mod division;
 mod geo;
 mod nested;
 mod number;
@@ -25,11 +27,12 @@ mod vector;
 mod zone;
 
 pub(crate) use aggregate::{is_aggregate, merge_of, state_of};
-pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
+pub(crate) use arithmetic::{CheckArithmetic, NEGATE, Scope, checked};
+pub(crate) use cast::{CastRules, cast_array, cast_expression, has_own_cast, replace_casts};
 pub(crate) use constant::{constant_function, session_function};
 pub(crate) use row::{Clock, clock_of};
 pub(crate) use sequence::next_value;
-pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, instants_of_texts, zone_function};
+pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, zone_function};
 
 use datafusion::{
     catalog::TableFunctionImpl,
@@ -92,6 +95,9 @@ impl Functions {
         prefer(&mut scalar, ours);
         scalar.push(type_name::function());
         nested::add_overloaded(&mut scalar, nested::functions());
+        scalar.retain(|f| f.name() != "div");
+        scalar.extend(cast::functions());
+        scalar.extend([arithmetic::negate(), division::integer_division()]);
         let mut aggregate = all_default_aggregate_functions();
         aggregate.retain(|f| f.name() != "sum");
         aggregate.push(sum::checked_sum());

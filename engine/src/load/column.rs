@@ -7,16 +7,19 @@ use super::{
     rules::{BinaryText, EmptyField},
     values::{self, DecimalError},
 };
-use crate::{Error, Result, types::variant};
+use crate::{
+    Result,
+    functions::{CastRules, cast_array},
+    types::{Special, variant},
+};
 use arrow::{
     array::{
-        Array, ArrayRef, ArrowPrimitiveType, BinaryBuilder, BinaryViewBuilder, BooleanArray, LargeBinaryBuilder,
-        LargeStringBuilder, NullBufferBuilder, PrimitiveArray, StringBuilder, StringViewBuilder, new_null_array,
+        Array, ArrayRef, ArrowPrimitiveType, BinaryBuilder, BinaryViewBuilder, BooleanArray, LargeBinaryBuilder, LargeStringBuilder,
+        NullBufferBuilder, PrimitiveArray, StringBuilder, StringViewBuilder, new_null_array,
     },
     buffer::{BooleanBuffer, ScalarBuffer},
     compute::{CastOptions, cast_with_options},
     datatypes::*,
-    json::{ReaderBuilder, StructMode},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono_tz::Tz;
@@ -154,7 +157,8 @@ pub(super) fn read(
             Arc::new(builder.finish())
         }
         DataType::Null => new_null_array(&DataType::Null, records.rows()),
-        nested if nested.is_nested() => column.nested()?,
+        DataType::LargeBinary | DataType::Interval(_) => column.by_own_cast()?,
+        nested if nested.is_nested() => column.by_own_cast()?,
         _ => column.by_cast()?,
     })
 }
@@ -313,55 +317,32 @@ impl Column<'_, '_> {
         Arc::new(builder.finish())
     }
 
-    /// Lists, structs and maps: JSON text, read by Arrow's JSON reader.
-    fn nested(&mut self) -> Result<ArrayRef> {
+    /// Documents, sets, shapes, lists and the like: from their text, strings within JSON as JSON strings.
+    fn by_own_cast(&mut self) -> Result<ArrayRef> {
+        let json = Special::of(&self.target.data_type) == Some(Special::Variant);
         let rows = self.records.rows();
-        match self.nested_rows(0..rows) {
-            Ok(array) => Ok(array),
-            // Some row is no such value: find out which.
-            Err(_) => {
-                let mut arrays = Vec::with_capacity(rows);
-                for row in 0..rows {
-                    arrays.push(self.nested_rows(row..row + 1).unwrap_or_else(|_| {
-                        self.no_value(row, self.records.cell(row, self.field), None);
-                        new_null_array(&self.target.data_type, 1)
-                    }));
-                }
-                let arrays: Vec<&dyn Array> = arrays.iter().map(|a| a.as_ref()).collect();
-                Ok(arrow::compute::concat(&arrays)?)
-            }
-        }
-    }
-
-    fn nested_rows(&self, rows: std::ops::Range<usize>) -> Result<ArrayRef> {
-        // Tuples are written with names or as lists.
-        match self.nested_in(rows.clone(), StructMode::ObjectOnly) {
-            Err(_) if contains_struct(&self.target.data_type) => self.nested_in(rows, StructMode::ListOnly),
-            other => other,
-        }
-    }
-
-    fn nested_in(&self, rows: std::ops::Range<usize>, mode: StructMode) -> Result<ArrayRef> {
-        let schema = Arc::new(Schema::new(vec![Field::new("v", self.target.data_type.clone(), true)]));
-        let count = rows.len();
-        let mut text = String::new();
-        for row in rows {
+        let mut builder = StringBuilder::new();
+        for row in 0..rows {
             let cell = self.records.cell(row, self.field);
-            let value = match cell.kind() {
-                CellKind::Null | CellKind::Missing => "null",
-                _ if self.records.str(cell).is_empty() => "null",
-                _ => self.records.str(cell),
-            };
-            match mode {
-                StructMode::ObjectOnly => text.extend(["{\"v\":", value, "}\n"]),
-                StructMode::ListOnly => text.extend(["[", value, "]\n"]),
+            let text = self.records.str(cell);
+            match cell.kind() {
+                CellKind::Null | CellKind::Missing => builder.append_null(),
+                CellKind::Text if text.is_empty() => builder.append_null(),
+                CellKind::Quoted if json && crate::types::variant::from_text(text).is_err() => {
+                    builder.append_value(serde_json::Value::String(text.to_owned()).to_string());
+                }
+                _ => builder.append_value(text),
             }
         }
-        let mut decoder = ReaderBuilder::new(schema).with_batch_size(count).with_struct_mode(mode).build_decoder()?;
-        let read = decoder.decode(text.as_bytes())?;
-        let batch = decoder.flush()?.filter(|batch| batch.num_rows() == count && read == text.len());
-        let batch = batch.ok_or_else(|| Error::BadData { message: "not a nested value".into() })?;
-        Ok(Arc::clone(batch.column(0)))
+        let texts: ArrayRef = Arc::new(builder.finish());
+        let rules = CastRules::new(chrono_tz::Tz::UTC).or_null();
+        let array = cast_array(&texts, &self.target.data_type, rules).map_err(crate::plan::explain)?;
+        for row in 0..rows {
+            if array.is_null(row) && texts.is_valid(row) {
+                self.no_value(row, self.records.cell(row, self.field), None);
+            }
+        }
+        Ok(array)
     }
 
     /// Types without a reader of their own: what Arrow casts from text.
@@ -440,7 +421,7 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         DataType::Date32 | DataType::Date64 => "DATE".into(),
         DataType::Timestamp(..) => "TIMESTAMP".into(),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR".into(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "VARBINARY".into(),
-        other => other.to_string(),
+        DataType::Binary | DataType::BinaryView => "VARBINARY".into(),
+        other => crate::plan::sql_type(other),
     }
 }

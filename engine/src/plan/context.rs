@@ -3,7 +3,7 @@
 use super::{
     aliases, expansion, explain, expression,
     naming::Names,
-    planner,
+    numbers, planner,
     prepare::{self, Prepared, StandIns},
     resolve::{self, Resolver},
     session::PlanningSession,
@@ -140,6 +140,7 @@ impl StatementContext {
         let session = self.planning_session();
         let resolver = Resolver::new(self, &session, &self.session.database, &relations);
         let plan = self.plan_with_aliases(&resolver, query)?;
+        let plan = numbers::typed(plan).map_err(explain)?;
         Ok((plan, names))
     }
 

@@ -13,6 +13,7 @@ mod lateral;
 mod meaning;
 mod naming;
 mod notation;
+mod numbers;
 mod planner;
 mod prepare;
 mod relations;
@@ -34,6 +35,8 @@ pub(crate) use meaning::FUNCTIONS as MEANINGS;
 pub(crate) use notation::NOTATIONS as MORE_NOTATIONS;
 pub(crate) use planner::{Planner, planner_state};
 pub(crate) use timetravel::snapshot_id;
+#[cfg(test)]
+pub(crate) use types::map_type;
 pub(crate) use types::{arrow_type, sql_type};
 
 /// Names of the columns that [`StatementContext::positions`] adds.

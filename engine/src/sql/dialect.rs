@@ -6,6 +6,7 @@ use datafusion::sql::sqlparser::{
     dialect::Dialect,
     keywords::{self, Keyword},
     parser::{Parser, ParserError},
+    tokenizer::Token,
 };
 
 /// Basalt's SQL.
@@ -38,8 +39,13 @@ impl Dialect for BasaltDialect {
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        // `a DIV b` binds like `a / b`.
-        if parser.parse_keyword(Keyword::DIV) {
+        // `a DIV b` and `a // b` bind like `a / b`.
+        let slashes = parser.peek_token_ref().token == Token::Div && parser.peek_nth_token_ref(1).token == Token::Div;
+        if slashes {
+            parser.next_token();
+            parser.next_token();
+        }
+        if slashes || parser.parse_keyword(Keyword::DIV) {
             let left = Box::new(expr.clone());
             let right = parser.parse_subexpr(precedence);
             let op = BinaryOperator::MyIntegerDivide;

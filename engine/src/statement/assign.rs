@@ -4,18 +4,19 @@
 use super::columns::no_columns;
 use crate::{
     Error, Result,
-    functions::instants_of_texts,
+    functions::{CastRules, cast_array, has_own_cast},
     plan::{StatementContext, explain, sql_type},
+    types::Special,
 };
 use arrow::{
     array::{Array, ArrayRef, new_null_array},
     compute::{CastOptions, can_cast_types, cast_with_options},
-    datatypes::DataType,
     record_batch::{RecordBatch, RecordBatchOptions},
     util::display::{ArrayFormatter, FormatOptions},
 };
 use basalt_meta::{Column, ColumnId, Table};
 use basalt_storage::table_schema;
+use chrono_tz::Tz;
 use datafusion::physical_expr::PhysicalExpr;
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -24,8 +25,15 @@ use std::{
 
 /// `values` in the column's type. `first_row` is how many rows of the statement came before.
 pub(super) fn convert(values: &ArrayRef, column: &Column, first_row: u64) -> Result<ArrayRef> {
+    convert_with(values, column, first_row, Tz::UTC)
+}
+
+fn convert_with(values: &ArrayRef, column: &Column, first_row: u64, zone: Tz) -> Result<ArrayRef> {
     if values.data_type() == &column.data_type {
         return Ok(Arc::clone(values));
+    }
+    if has_own_cast(values.data_type(), &column.data_type) {
+        return own_cast(values, column, first_row, CastRules::new(zone));
     }
     if !can_cast_types(values.data_type(), &column.data_type) {
         let (wanted, found) = (sql_type(&column.data_type), sql_type(values.data_type()));
@@ -55,15 +63,22 @@ pub(crate) fn convert_in_zone(
     column: &Column,
     first_row: u64,
 ) -> Result<ArrayRef> {
-    let zone = context.settings.timezone;
-    match (values.data_type(), &column.data_type) {
-        (from, DataType::Timestamp(unit, None)) if zone != chrono_tz::Tz::UTC && from.is_string() => {
-            let times = instants_of_texts(values, *unit, zone, true).map_err(explain)?;
-            check_nulls(values, &times, column, first_row)?;
-            Ok(times)
-        }
-        _ => convert(values, column, first_row),
+    convert_with(values, column, first_row, context.settings.timezone)
+}
+
+/// One of our conversions; the error names column and row where values are single.
+fn own_cast(values: &ArrayRef, column: &Column, first_row: u64, rules: CastRules) -> Result<ArrayRef> {
+    if values.data_type().is_string() && (Special::of(&column.data_type).is_some() || !column.data_type.is_nested()) {
+        let cast = cast_array(values, &column.data_type, rules.or_null()).map_err(explain)?;
+        check_nulls(values, &cast, column, first_row)?;
+        return Ok(cast);
     }
+    cast_array(values, &column.data_type, rules).map_err(|error| match explain(error) {
+        crate::Error::Evaluation { message } => {
+            crate::Error::Evaluation { message: format!("{message} for column `{}`", column.name) }
+        }
+        other => other,
+    })
 }
 
 /// Finds the value that a cast turned into null.
