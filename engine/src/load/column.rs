@@ -157,7 +157,7 @@ pub(super) fn read(
             Arc::new(builder.finish())
         }
         DataType::Null => new_null_array(&DataType::Null, records.rows()),
-        DataType::LargeBinary | DataType::Interval(_) => column.by_own_cast()?,
+        DataType::Interval(_) => column.by_own_cast()?,
         nested if nested.is_nested() => column.by_own_cast()?,
         _ => column.by_cast()?,
     })
@@ -385,19 +385,6 @@ impl Column<'_, '_> {
                 type_name(&target.data_type)
             )
         });
-    }
-}
-
-/// Whether a value of the type holds structs.
-fn contains_struct(data_type: &DataType) -> bool {
-    match data_type {
-        DataType::Struct(_) => true,
-        DataType::List(item) | DataType::LargeList(item) => contains_struct(item.data_type()),
-        DataType::Map(entries, _) => match entries.data_type() {
-            DataType::Struct(fields) => fields.iter().any(|f| contains_struct(f.data_type())),
-            _ => false,
-        },
-        _ => false,
     }
 }
 
