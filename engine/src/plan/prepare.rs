@@ -5,7 +5,7 @@ use super::{
     StatementContext, dialect,
     functions::Expansion,
     naming::{self, Names},
-    shape,
+    row_functions, shape,
 };
 use crate::{Error, Parameters, Result};
 use datafusion::sql::sqlparser::ast::{
@@ -94,6 +94,7 @@ impl VisitorMut for Preparation<'_> {
     }
 
     fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        row_functions::mark_lateral(table);
         let TableFactor::Table { name, alias, version, .. } = table else {
             return ControlFlow::Continue(());
         };

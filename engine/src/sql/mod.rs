@@ -14,6 +14,7 @@ mod limits;
 mod names;
 mod nested;
 mod objects;
+mod path;
 mod replace;
 mod scan;
 mod script;
