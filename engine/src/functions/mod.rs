@@ -23,6 +23,8 @@ mod sum;
 mod text;
 mod time;
 mod type_name;
+
+mod variant;
 mod vector;
 mod zone;
 
@@ -33,6 +35,9 @@ pub(crate) use constant::{constant_function, session_function};
 pub(crate) use row::{Clock, clock_of};
 pub(crate) use sequence::next_value;
 pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, zone_function};
+pub(crate) use variant::{
+    TableShape, call as json_call, functions as json_functions, sort_key, table_function, text_sort_key,
+};
 
 use datafusion::{
     catalog::TableFunctionImpl,
@@ -94,6 +99,8 @@ impl Functions {
         let ours = ours.concat();
         prefer(&mut scalar, ours);
         scalar.push(type_name::function());
+        scalar.extend(variant::functions());
+        variant::take_variants(&mut scalar);
         nested::add_overloaded(&mut scalar, nested::functions());
         scalar.retain(|f| f.name() != "div");
         scalar.extend(cast::functions());
@@ -103,8 +110,11 @@ impl Functions {
         aggregate.push(sum::checked_sum());
         aggregate.extend(aggregate::functions());
         aggregate.extend(bitmap::aggregates());
-        let mut planners: Vec<Arc<dyn ExprPlanner>> =
-            vec![Arc::new(arithmetic::DividePlanner), Arc::new(nested::NestedPlanner)];
+        let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![
+            Arc::new(variant::VariantPlanner),
+            Arc::new(arithmetic::DividePlanner),
+            Arc::new(nested::NestedPlanner),
+        ];
         planners.extend(SessionStateDefaults::default_expr_planners());
         let lists = Lists {
             scalar,
@@ -167,7 +177,8 @@ impl Functions {
         for name in self.table_names().chain(crate::system::TABLE_FUNCTIONS.iter().copied()).chain(["result_scan"]) {
             describe(&mut list, name, &[], false, None);
         }
-        for name in constant::NAMES.iter().chain(crate::plan::NOTATIONS).chain(crate::plan::MORE_NOTATIONS) {
+        let notations = [crate::plan::NOTATIONS, crate::plan::MORE_NOTATIONS, crate::plan::JSON_NOTATIONS];
+        for name in constant::NAMES.iter().chain(notations.into_iter().flatten()) {
             describe(&mut list, name, &[], false, None);
         }
         for (name, syntax, description) in crate::plan::MEANINGS {
@@ -175,6 +186,7 @@ impl Functions {
             list.retain(|known| known.name != *name);
             describe(&mut list, name, &[], false, doc);
         }
+        list.retain(|f| !f.name.starts_with("__basalt"));
         list.sort();
         list.dedup_by(|a, b| a.name == b.name);
         list

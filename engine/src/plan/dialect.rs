@@ -1,6 +1,7 @@
 //! Users' functions and notations in terms of those the query library knows, while the query is still a tree of SQL:
 //! conversions by function name, filtered aggregates under names of their own, `= ANY`, numbers with exponents.
 
+use super::json_notation;
 use crate::{functions::NEGATE, statement::select};
 use datafusion::sql::sqlparser::ast::{
     self, BinaryOperator, CastKind, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
@@ -50,6 +51,7 @@ pub(super) const SET: &str = "__basalt_set";
 /// Puts what the library understands in the place of `expr`, whose parts were looked at before.
 pub(super) fn translate(expr: &mut Expr) {
     super::meaning::translate(expr);
+    json_notation::translate(expr);
     super::notation::translate(expr);
     match expr {
         Expr::Value(value) => {

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod asof;
+mod by_value;
 mod context;
 mod dialect;
 mod exists;
@@ -9,6 +10,7 @@ mod expansion;
 mod expression;
 mod failure;
 mod functions;
+mod json_notation;
 mod lateral;
 mod meaning;
 mod naming;
@@ -18,6 +20,7 @@ mod planner;
 mod prepare;
 mod relations;
 mod resolve;
+mod row_functions;
 mod session;
 mod shape;
 #[cfg(test)]
@@ -31,6 +34,7 @@ pub(crate) use context::{PlannedQuery, ResolvedTable, StatementContext};
 pub(crate) use dialect::NOTATIONS;
 pub(crate) use failure::explain;
 pub(crate) use functions::{FunctionBody, NEXT_VALUE, Returns, calls_sequence, sequences_of};
+pub(crate) use json_notation::NAMES as JSON_NOTATIONS;
 pub(crate) use meaning::FUNCTIONS as MEANINGS;
 pub(crate) use notation::NOTATIONS as MORE_NOTATIONS;
 pub(crate) use planner::{Planner, planner_state};

@@ -5,7 +5,7 @@ use super::{
     StatementContext, dialect,
     functions::Expansion,
     naming::{self, Names},
-    shape,
+    row_functions, shape,
 };
 use crate::{Error, Parameters, Result, copy, sql::location_of_table};
 use datafusion::sql::sqlparser::ast::{
@@ -132,6 +132,7 @@ impl VisitorMut for Preparation<'_> {
 
     fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
         self.stage(table);
+        row_functions::mark_lateral(table);
         let TableFactor::Table { name, alias, version, .. } = table else {
             return ControlFlow::Continue(());
         };

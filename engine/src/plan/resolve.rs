@@ -1,9 +1,10 @@
 //! Names to things: databases, tables, views, functions, over the statement's snapshot.
 
 use super::{
-    ResolvedTable, StatementContext, asof, explain, functions, lateral,
+    ResolvedTable, StatementContext, asof, by_value, explain, functions, lateral,
     prepare::{self, Prepared, StandIns},
     relations::Relations,
+    row_functions,
     session::PlanningSession,
     types::Types,
 };
@@ -162,10 +163,10 @@ impl<'a> Resolver<'a> {
     pub fn plan(&self, query: ast::Query) -> PlanResult<LogicalPlan> {
         let planner = SqlToRel::new_with_options(self, parser_options());
         let plan = planner.sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
-        let plan = lateral::inline(asof::resolve(plan)?)?;
+        let plan = lateral::inline(row_functions::expand(asof::resolve(plan)?)?)?;
         let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         reads.verify_plan(&plan)?;
-        Ok(plan)
+        by_value::by_value(plan)
     }
 
     /// An expression over columns of `schema`.
@@ -336,7 +337,11 @@ impl ContextProvider for Resolver<'_> {
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
-        static PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(Relations::planners);
+        static PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(|| {
+            let mut planners = row_functions::planners();
+            planners.extend(Relations::planners());
+            planners
+        });
         &PLANNERS
     }
 

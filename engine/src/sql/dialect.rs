@@ -1,6 +1,6 @@
 //! The grammar we accept, as switches of the parser library.
 
-use super::nested;
+use super::{nested, path};
 use datafusion::sql::sqlparser::{
     ast::{BinaryOperator, Expr},
     dialect::Dialect,
@@ -31,11 +31,11 @@ impl Dialect for BasaltDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        nested::prefix(parser, self)
+        nested::prefix(parser, self).or_else(|| path::prefix(parser))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        nested::precedence(parser, self).map(Ok)
+        path::precedence(parser).or_else(|| nested::precedence(parser, self)).map(Ok)
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
@@ -51,7 +51,7 @@ impl Dialect for BasaltDialect {
             let op = BinaryOperator::MyIntegerDivide;
             return Some(right.map(|right| Expr::BinaryOp { left, op, right: Box::new(right) }));
         }
-        nested::infix(parser, expr)
+        path::infix(parser, expr, precedence).or_else(|| nested::infix(parser, expr))
     }
 
     fn supports_string_literal_backslash_escape(&self) -> bool {

@@ -15,6 +15,7 @@ mod locations;
 mod names;
 mod nested;
 mod objects;
+mod path;
 mod replace;
 mod scan;
 mod script;
