@@ -25,6 +25,8 @@ pub struct Session {
     pub variables: BTreeMap<String, Variable>,
     /// Whether the client session has temporary tables: the client must then keep coming back.
     pub temporary_tables: bool,
+    /// Queries of this session before this one, the last one last.
+    pub last_query_ids: Vec<String>,
 }
 
 /// The value of a session variable: text that its type reads back, none for NULL.
@@ -75,6 +77,7 @@ impl Session {
             transaction: TransactionState::AutoCommit,
             variables: BTreeMap::new(),
             temporary_tables: false,
+            last_query_ids: Vec::new(),
         }
     }
 }

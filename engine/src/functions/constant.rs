@@ -19,6 +19,7 @@ pub(super) const NAMES: &[&str] = &[
     "current_role",
     "current_user",
     "database",
+    "last_query_id",
     "schema",
     "timezone",
     "user",
@@ -34,6 +35,7 @@ pub(crate) fn session_function(name: &str, session: &Session, version: &str, zon
         "current_catalog" => "default".to_owned(),
         "current_role" => format!("{:?}", session.principal.role).to_lowercase(),
         "timezone" => zone.name().to_owned(),
+        "last_query_id" => session.last_query_ids.last().cloned().unwrap_or_default(),
         "connection_id" => session.id.clone(),
         _ => return None,
     };

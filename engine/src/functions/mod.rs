@@ -158,7 +158,7 @@ impl Functions {
                 f.documentation().map(|d| (d.description.clone(), d.syntax_example.clone(), d.sql_example.clone()));
             describe(&mut list, f.name(), f.aliases(), false, doc);
         }
-        for name in self.table_names() {
+        for name in self.table_names().chain(crate::system::TABLE_FUNCTIONS.iter().copied()).chain(["result_scan"]) {
             describe(&mut list, name, &[], false, None);
         }
         for name in constant::NAMES.iter().chain(crate::plan::NOTATIONS).chain(crate::plan::MORE_NOTATIONS) {

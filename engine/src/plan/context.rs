@@ -238,12 +238,12 @@ impl StatementContext {
         let Error::UnknownFunction { name, hint } = error else {
             return error;
         };
-        if !hint.is_empty() {
+        if hint.contains("did you mean") {
             return Error::UnknownFunction { name, hint };
         }
         let functions = &self.parts.functions;
         let known: Vec<String> = functions.list().into_iter().map(|f| f.name).collect();
-        let hint = super::failure::nearest(&name, known.iter().map(String::as_str));
+        let hint = super::failure::nearest(&name, known.iter().map(String::as_str)) + &hint;
         Error::UnknownFunction { name, hint }
     }
 }

@@ -3,6 +3,7 @@
 
 mod activity;
 mod catalog;
+mod fuse;
 mod information;
 mod objects;
 mod rows;
@@ -22,6 +23,8 @@ use std::sync::{Arc, LazyLock};
 
 /// Name of the database every session starts in; made on the first start.
 const DEFAULT_DATABASE: &str = "default";
+
+pub(crate) use fuse::{NAMES as TABLE_FUNCTIONS, function as table_function};
 
 pub(crate) const SYSTEM: &str = "system";
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
