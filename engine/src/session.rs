@@ -52,6 +52,7 @@ pub enum TransactionState {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionEffect {
     UseDatabase(String),
+    UseCatalog(String),
     /// SET/UNSET of one or more settings. `value` is the value now in force; for UNSET the default.
     ChangeSettings(Vec<SettingChange>),
 }

@@ -128,6 +128,12 @@ impl VisitorMut for Binding<'_> {
             Some(Err(error)) => return ControlFlow::Break(error),
             None => {}
         }
+        if let Some(value) = super::variables::asked(self.stand_ins.context, expr) {
+            match value {
+                Ok(value) => *expr = value,
+                Err(error) => return ControlFlow::Break(error),
+            }
+        }
         match self.expansion.enter(self.stand_ins.context, expr) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(error),

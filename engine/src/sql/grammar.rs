@@ -177,6 +177,26 @@ impl<'a> Grammar<'a> {
         let mode = if self.accept("analyze") {
             let _ = self.accept("verbose");
             ExplainMode::Analyze
+        } else if self.accept("syntax") {
+            ExplainMode::Syntax
+        } else if let Some(word) = [
+            "ast",
+            "raw",
+            "optimized",
+            "memo",
+            "pipeline",
+            "fragments",
+            "graph",
+            "join",
+            "perf",
+            "estimated",
+            "decorrelated",
+        ]
+        .iter()
+        .find(|word| self.is(word))
+        {
+            let what = format!("EXPLAIN {} (PLAN, VERBOSE, SYNTAX and ANALYZE are there)", word.to_uppercase());
+            return Err(Error::Unsupported { what });
         } else if self.accept("verbose") {
             ExplainMode::Verbose
         } else {

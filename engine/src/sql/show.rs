@@ -16,7 +16,12 @@ impl Grammar<'_> {
         }
         let full = self.accept("full");
         let mut database = None;
-        let what = if self.accept("databases") || self.accept("schemas") {
+        let what = if self.accept_all(&["drop", "tables"]) {
+            database = self.in_database()?;
+            ShowWhat::DroppedTables
+        } else if self.accept_all(&["drop", "databases"]) {
+            ShowWhat::Objects("databases_dropped")
+        } else if self.accept("databases") || self.accept("schemas") {
             ShowWhat::Databases
         } else if self.accept_all(&["table", "status"]) {
             database = self.in_database()?;
@@ -47,6 +52,9 @@ impl Grammar<'_> {
         if self.accept_all(&["user", "functions"]) {
             return Ok(ShowWhat::Objects("user_functions"));
         }
+        if self.accept_all(&["table", "functions"]) {
+            return Ok(ShowWhat::Objects("table_functions"));
+        }
         if self.accept("variables") {
             return Ok(ShowWhat::Objects("session_variables"));
         }
@@ -57,6 +65,9 @@ impl Grammar<'_> {
             ("procedures", ShowWhat::Objects("procedures")),
             ("sequences", ShowWhat::Objects("sequences")),
             ("engines", ShowWhat::Engines),
+            ("catalogs", ShowWhat::Objects("catalogs")),
+            ("indexes", ShowWhat::Objects("indexes")),
+            ("locks", ShowWhat::Objects("locks")),
             ("metrics", ShowWhat::Metrics),
             ("users", ShowWhat::Users),
         ] {
@@ -105,7 +116,11 @@ impl Grammar<'_> {
 
     pub(super) fn use_database(&mut self) -> Result<Statement> {
         self.parser.next_token();
-        for word in ["catalog", "role", "secondary", "warehouse"] {
+        if self.is("catalog") && matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_)) {
+            self.parser.next_token();
+            return Ok(Statement::UseCatalog { name: self.ident()? });
+        }
+        for word in ["role", "secondary", "warehouse"] {
             if self.is(word) && matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_)) {
                 return Err(Error::Unsupported { what: format!("USE {}", word.to_uppercase()) });
             }

@@ -40,6 +40,9 @@ pub(crate) enum Statement {
     Use {
         database: Ident,
     },
+    UseCatalog {
+        name: Ident,
+    },
 
     CreateTable(Box<CreateTable>),
     AlterTable(Box<AlterTable>),
@@ -115,6 +118,8 @@ pub(crate) enum ExplainMode {
     Plan,
     /// Logical and physical plans.
     Verbose,
+    /// The statement as it was understood, as SQL.
+    Syntax,
     /// Runs it and reports measured rows and times.
     Analyze,
 }
@@ -351,6 +356,7 @@ pub(crate) enum ShowWhat {
         history: bool,
     },
     TableStatus,
+    DroppedTables,
     Views,
     Columns {
         table: ObjectName,

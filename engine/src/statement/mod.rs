@@ -29,7 +29,7 @@ mod transaction;
 mod update;
 mod view;
 
-pub(crate) use describe::engine_name;
+pub(crate) use describe::{engine_name, extra as column_extra};
 pub(crate) use object::{ProcedureBody, SequenceBody, function_returns, function_signature, take_numbers};
 pub(crate) use outcome::Outcome;
 pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle, roll_back_session};
@@ -73,6 +73,7 @@ fn access(statement: &Statement) -> Access {
         | S::ShowCreateTable { .. }
         | S::Describe { .. }
         | S::Use { .. }
+        | S::UseCatalog { .. }
         | S::Begin
         | S::Commit
         | S::Rollback
@@ -163,6 +164,7 @@ async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Ou
 
         S::Set { settings, global } => return settings::set(context, settings, global).await,
         S::Unset { names, global } => return settings::unset(context, names, global).await,
+        S::UseCatalog { name } => return settings::use_catalog(&name),
         S::Use { database } => return settings::use_database(context, &database),
         S::KillQuery { id } => settings::kill(context, &id)?,
         S::Show(show) => show::show(context, *show).await?,

@@ -251,6 +251,7 @@ fn write_affect(out: &mut Vec<u8>, effect: Option<SessionEffect>) {
     let value = match effect {
         None => return out.extend_from_slice(b"null"),
         Some(SessionEffect::UseDatabase(name)) => serde_json::json!({"type": "UseDB", "name": name}),
+        Some(SessionEffect::UseCatalog(name)) => serde_json::json!({"type": "UseCatalog", "name": name}),
         Some(SessionEffect::ChangeSettings(changes)) => serde_json::json!({
             "type": "ChangeSettings",
             "keys": changes.iter().map(|c| &c.name).collect::<Vec<_>>(),
