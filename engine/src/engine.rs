@@ -57,6 +57,7 @@ impl Engine {
             runtime,
             functions,
             chunks: Default::default(),
+            results: Default::default(),
             transactions: Default::default(),
             temporary: Default::default(),
             table_locks: Default::default(),

@@ -1,8 +1,13 @@
 //! The parts of one running engine, shared by every operation.
 
 use crate::{
-    EngineSettings, functions::Functions, query::Registry, runtime::Runtime, statement::Transactions,
-    table::ChunkCache, write::TableLocks,
+    EngineSettings,
+    functions::Functions,
+    query::{Registry, Results},
+    runtime::Runtime,
+    statement::Transactions,
+    table::ChunkCache,
+    write::TableLocks,
 };
 use basalt_meta::Catalog;
 use basalt_storage::Storage;
@@ -21,6 +26,8 @@ pub(crate) struct Parts {
     pub chunks: ChunkCache,
     /// Running and recently finished queries.
     pub queries: Registry,
+    /// Small results that later queries may read.
+    pub results: Results,
     pub transactions: Transactions,
     /// Client sessions with temporary tables.
     pub temporary: crate::session::temporary::TemporarySessions,

@@ -29,6 +29,8 @@ pub struct Session {
     pub role: Option<String>,
     /// Further roles whose rights count; `None` = all the user has.
     pub secondary_roles: Option<Vec<String>>,
+    /// Queries of this session before this one, the last one last.
+    pub last_query_ids: Vec<String>,
 }
 
 /// The value of a session variable: text that its type reads back, none for NULL.
@@ -56,6 +58,7 @@ pub enum TransactionState {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SessionEffect {
     UseDatabase(String),
+    UseCatalog(String),
     /// SET/UNSET of one or more settings. `value` is the value now in force; for UNSET the default.
     ChangeSettings(Vec<SettingChange>),
 }
@@ -81,6 +84,7 @@ impl Session {
             temporary_tables: false,
             role: None,
             secondary_roles: None,
+            last_query_ids: Vec::new(),
         }
     }
 }

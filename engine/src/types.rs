@@ -20,6 +20,7 @@ pub mod geometry;
 pub mod interval;
 pub mod timestamp_tz;
 pub mod variant;
+pub(crate) mod variant_convert;
 pub mod vector;
 mod wkb;
 

@@ -8,6 +8,8 @@ mod json;
 mod rows;
 mod temporal;
 
+use basalt_engine::types::geometry::GeometryFormat;
+
 pub use json::{string as json_string, string_from_utf8 as json_string_from_utf8};
 pub use rows::{EncodeError, column_as_texts, rows_as_text_arrays};
 
@@ -21,6 +23,7 @@ pub struct Display {
     pub null_as_text: bool,
     /// Dates as days and instants as microseconds since 1970 (for programs that parse cells).
     pub epoch_numbers: bool,
+    pub geometry: GeometryFormat,
 }
 
 /// How bytes become text.
@@ -36,7 +39,13 @@ pub enum BinaryFormat {
 
 impl Default for Display {
     fn default() -> Self {
-        Self { timezone: chrono_tz::UTC, binary: BinaryFormat::Hex, null_as_text: false, epoch_numbers: false }
+        Self {
+            timezone: chrono_tz::UTC,
+            binary: BinaryFormat::Hex,
+            null_as_text: false,
+            epoch_numbers: false,
+            geometry: GeometryFormat::GeoJson,
+        }
     }
 }
 

@@ -36,6 +36,18 @@ async fn every_scalar_type() {
         ("CAST('0001-01-01' AS DATE)", "Date", Some("0001-01-01")),
         ("CAST('2024-02-29 01:02:03.000004' AS TIMESTAMP)", "Timestamp", Some("2024-02-29 01:02:03.000004")),
         ("CAST('1969-12-31 23:59:59' AS TIMESTAMP)", "Timestamp", Some("1969-12-31 23:59:59.000000")),
+        ("1", "UInt8", Some("1")),
+        ("-1", "Int8", Some("-1")),
+        ("256", "UInt16", Some("256")),
+        ("1 + 2", "UInt8", Some("3")),
+        ("'{\"a\": [1, null]}'::VARIANT", "Variant", Some("{\"a\":[1,null]}")),
+        ("'1,2,3'::BITMAP", "Bitmap", Some("<bitmap binary>")),
+        ("'1 day 2 hours'::INTERVAL", "Interval", Some("1 day 2:00:00")),
+        ("'2024-02-29 01:02:03 +0800'::TIMESTAMP_TZ", "Timestamp_Tz", Some("2024-02-29 01:02:03.000000 +0800")),
+        ("'POINT(1 2)'::GEOMETRY", "Geometry", Some("{\"type\": \"Point\", \"coordinates\": [1,2]}")),
+        ("'[0.5,1.5]'::VECTOR(2)", "Vector(2)", Some("[0.5,1.5]")),
+        ("CAST('1.5' AS DECIMAL(76, 2))", "Decimal(76, 2)", Some("1.50")),
+        ("to_binary('ab')", "Binary", Some("6162")),
     ];
     for (expression, type_name, text) in cases {
         let answer = sql.run(&format!("SELECT {expression} AS c")).await;
@@ -98,4 +110,23 @@ async fn timestamps_follow_the_session_time_zone() {
     assert_eq!(sql.one("SELECT ts FROM t").await, "2024-07-01 21:00:00.000000");
     let reply = sql.start("SELECT ts FROM t").await.unwrap();
     assert_eq!(reply["settings"]["timezone"], "Asia/Tokyo", "{reply}");
+}
+
+#[tokio::test]
+async fn settings_say_how_bytes_shapes_and_times_are_shown() {
+    let server = TestServer::start().await;
+    let sql = server.sql();
+    for (setting, value, expression, text) in [
+        ("binary_output_format", "BASE64", "to_binary('ab')", "YWI="),
+        ("binary_output_format", "UTF-8", "to_binary('ab')", "ab"),
+        ("geometry_output_format", "WKT", "'POINT(1 2)'::GEOMETRY", "POINT(1 2)"),
+        ("geometry_output_format", "EWKT", "'SRID=4326;POINT(1 2)'::GEOMETRY", "SRID=4326;POINT(1 2)"),
+        ("http_json_result_mode", "driver", "'1970-01-02'::DATE", "1"),
+        ("http_json_result_mode", "driver", "'1970-01-01 00:00:01'::TIMESTAMP", "1000000"),
+        ("format_null_as_str", "1", "NULL", "NULL"),
+    ] {
+        sql.run(&format!("SET {setting} = '{value}'")).await;
+        assert_eq!(sql.one(&format!("SELECT {expression}")).await, text, "{setting} = {value}");
+        sql.run(&format!("UNSET {setting}")).await;
+    }
 }

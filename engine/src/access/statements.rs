@@ -8,8 +8,8 @@ use crate::{
     Error, Result, Role,
     plan::StatementContext,
     sql::{
-        AccessStatement, CreateMode, MergeAction, ObjectStatement, ShowWhat, Statement, UserOptions, UserRef,
-        ident_name, name_parts,
+        AccessStatement, CreateMode, MergeAction, ObjectStatement, ShowWhat, StageStatement, Statement, UserOptions,
+        UserRef, ident_name, name_parts,
     },
 };
 use basalt_meta::EntityKind;
@@ -131,8 +131,36 @@ pub(crate) fn check(context: &StatementContext, statement: &Statement) -> Result
         }),
         S::Object(object) => on_object(context, object),
 
-        // Queries are checked table by table while they are planned; the rest needs nothing, or checks itself.
-        _ => Ok(()),
+        S::Stage(stage) => on_stage(context, stage),
+        // Checked where users, roles and policies are found.
+        S::Access(_) => Ok(()),
+        // Queries are checked table by table while they are planned.
+        S::Query(_) => Ok(()),
+        S::KillQuery { .. } => Ok(()),
+        S::UseCatalog { .. } | S::Begin | S::Commit | S::Rollback => Ok(()),
+        S::Set { global: false, .. } | S::Unset { global: false, .. } => Ok(()),
+    }
+}
+
+/// Rights on stages and connections are asked for where they are found; those on tables are not.
+fn on_stage(context: &StatementContext, statement: &StageStatement) -> Result<()> {
+    use StageStatement as S;
+    match statement {
+        S::CopyIntoTable(copy) => on_table(context, &copy.table, P::Insert),
+        S::CreateFileFormat { .. } => context.require_create(P::Create, &Object::Global),
+        S::CopyIntoLocation(_)
+        | S::CreateStage { .. }
+        | S::AlterStage { .. }
+        | S::DropStage { .. }
+        | S::DescribeStage { .. }
+        | S::DropFileFormat { .. }
+        | S::DescribeFileFormat { .. }
+        | S::CreateConnection { .. }
+        | S::DropConnection { .. }
+        | S::DescribeConnection { .. }
+        | S::List { .. }
+        | S::Remove { .. }
+        | S::Presign { .. } => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! puts checked functions in their place: before constants are folded where no column is involved, and everywhere at
 //! the end (not earlier: the library recognises `sum(x + 1)` and the like by the plain operators).
 
-use crate::Error;
+use crate::{Error, plan::sql_type};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, Datum},
@@ -134,12 +134,16 @@ fn is_constant(expr: &Expr) -> bool {
     }
 }
 
-/// `/` of two integers is a fraction, not a rounded integer.
+/// `/` of two integers is a fraction, not a rounded integer; that is `div`.
 #[derive(Debug)]
 pub(super) struct DividePlanner;
 
 impl ExprPlanner for DividePlanner {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
+        if matches!(expr.op, ast::BinaryOperator::DuckIntegerDivide | ast::BinaryOperator::MyIntegerDivide) {
+            let quotient = ScalarFunction::new_udf(super::division::integer_division(), vec![expr.left, expr.right]);
+            return Ok(PlannerResult::Planned(Expr::ScalarFunction(quotient)));
+        }
         if expr.op != ast::BinaryOperator::Divide {
             return Ok(PlannerResult::Original(expr));
         }
@@ -152,6 +156,49 @@ impl ExprPlanner for DividePlanner {
         let left = Box::new(cast(expr.left, DataType::Float64));
         let right = Box::new(cast(expr.right, DataType::Float64));
         Ok(PlannerResult::Planned(Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right })))
+    }
+}
+
+/// `-x` as a function: its type is settled together with those of all numbers, for the negative of an unsigned number is
+/// wider than it.
+pub(super) fn negate() -> Arc<ScalarUDF> {
+    Arc::new(ScalarUDF::from(Negate { signature: Signature::any(1, Volatility::Immutable) }))
+}
+
+/// Name of [`negate`].
+pub(crate) const NEGATE: &str = "__basalt_negative";
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Negate {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Negate {
+    fn name(&self) -> &str {
+        NEGATE
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
+        match arguments {
+            [DataType::UInt8] => Ok(DataType::Int16),
+            [DataType::UInt16] => Ok(DataType::Int32),
+            [DataType::UInt32 | DataType::UInt64] => Ok(DataType::Int64),
+            [other] if other.is_numeric() || matches!(other, DataType::Interval(_) | DataType::Null) => {
+                Ok(other.clone())
+            }
+            [other] => datafusion::common::plan_err!("- takes a number or an interval, not {}", sql_type(other)),
+            _ => datafusion::common::plan_err!("{NEGATE} takes one argument"),
+        }
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let values = args.args[0].to_array(args.number_rows)?;
+        let values = datafusion::arrow::compute::cast(&values, args.return_field.data_type())?;
+        Ok(ColumnarValue::Array(numeric::neg(values.as_ref())?))
     }
 }
 
@@ -226,7 +273,8 @@ impl Op {
             return false;
         }
         match self {
-            Op::Add | Op::Subtract | Op::Multiply => left.is_integer() && right.is_integer(),
+            // Narrower results were widened while planning.
+            Op::Add | Op::Subtract | Op::Multiply => is_long(left) || is_long(right),
             Op::Divide | Op::Modulo => true,
             Op::Negate => left.is_integer(),
         }
@@ -250,6 +298,10 @@ impl Op {
             }
         }
     }
+}
+
+fn is_long(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Int64 | DataType::UInt64)
 }
 
 /// Whether a float divisor has a zero; the kernels look at integers and decimals themselves.
@@ -365,7 +417,7 @@ impl Checked {
         let message = if zero {
             format!("division by zero: {expression}")
         } else {
-            format!("{} overflow: {expression}", crate::plan::sql_type(left_array.data_type()).to_lowercase())
+            format!("{} overflow: {expression}", sql_type(left_array.data_type()).to_lowercase())
         };
         DataFusionError::External(Box::new(Error::Evaluation { message }))
     }

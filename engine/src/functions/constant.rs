@@ -18,6 +18,7 @@ pub(super) const NAMES: &[&str] = &[
     "current_database",
     "current_user",
     "database",
+    "last_query_id",
     "schema",
     "timezone",
     "user",
@@ -32,6 +33,7 @@ pub(crate) fn session_function(name: &str, session: &Session, version: &str, zon
         "current_user" | "user" => format!("'{}'@'%'", session.principal.name),
         "current_catalog" => "default".to_owned(),
         "timezone" => zone.name().to_owned(),
+        "last_query_id" => session.last_query_ids.last().cloned().unwrap_or_default(),
         "connection_id" => session.id.clone(),
         _ => return None,
     };

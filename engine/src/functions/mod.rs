@@ -8,8 +8,10 @@ mod aggregate;
 mod arithmetic;
 mod bitmap;
 mod calendar;
+mod cast;
 mod constant;
 mod digest;
+mod division;
 mod geo;
 mod nested;
 mod number;
@@ -21,15 +23,21 @@ mod sum;
 mod text;
 mod time;
 mod type_name;
+
+mod variant;
 mod vector;
 mod zone;
 
 pub(crate) use aggregate::{is_aggregate, merge_of, state_of};
-pub(crate) use arithmetic::{CheckArithmetic, Scope, checked};
+pub(crate) use arithmetic::{CheckArithmetic, NEGATE, Scope, checked};
+pub(crate) use cast::{CastRules, cast_array, cast_expression, has_own_cast, replace_casts};
 pub(crate) use constant::{constant_function, session_function};
 pub(crate) use row::{Clock, clock_of};
 pub(crate) use sequence::next_value;
-pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, instants_of_texts, zone_function};
+pub(crate) use variant::{
+    TableShape, call as json_call, functions as json_functions, sort_key, table_function, text_sort_key,
+};
+pub(crate) use zone::{TO_WALL, ZoneStep, cast_in_zone, instant, instant_of_text, zone_function};
 
 use datafusion::{
     catalog::TableFunctionImpl,
@@ -91,14 +99,22 @@ impl Functions {
         let ours = ours.concat();
         prefer(&mut scalar, ours);
         scalar.push(type_name::function());
+        scalar.extend(variant::functions());
+        variant::take_variants(&mut scalar);
         nested::add_overloaded(&mut scalar, nested::functions());
+        scalar.retain(|f| f.name() != "div");
+        scalar.extend(cast::functions());
+        scalar.extend([arithmetic::negate(), division::integer_division()]);
         let mut aggregate = all_default_aggregate_functions();
         aggregate.retain(|f| f.name() != "sum");
         aggregate.push(sum::checked_sum());
         aggregate.extend(aggregate::functions());
         aggregate.extend(bitmap::aggregates());
-        let mut planners: Vec<Arc<dyn ExprPlanner>> =
-            vec![Arc::new(arithmetic::DividePlanner), Arc::new(nested::NestedPlanner)];
+        let mut planners: Vec<Arc<dyn ExprPlanner>> = vec![
+            Arc::new(variant::VariantPlanner),
+            Arc::new(arithmetic::DividePlanner),
+            Arc::new(nested::NestedPlanner),
+        ];
         planners.extend(SessionStateDefaults::default_expr_planners());
         let lists = Lists {
             scalar,
@@ -158,15 +174,11 @@ impl Functions {
                 f.documentation().map(|d| (d.description.clone(), d.syntax_example.clone(), d.sql_example.clone()));
             describe(&mut list, f.name(), f.aliases(), false, doc);
         }
-        for name in self.table_names() {
+        for name in self.table_names().chain(crate::system::TABLE_FUNCTIONS.iter().copied()).chain(["result_scan"]) {
             describe(&mut list, name, &[], false, None);
         }
-        for name in constant::NAMES
-            .iter()
-            .chain(crate::access::NAMES)
-            .chain(crate::plan::NOTATIONS)
-            .chain(crate::plan::MORE_NOTATIONS)
-        {
+        let notations = [crate::plan::NOTATIONS, crate::plan::MORE_NOTATIONS, crate::plan::JSON_NOTATIONS];
+        for name in constant::NAMES.iter().chain(crate::access::NAMES).chain(notations.into_iter().flatten()) {
             describe(&mut list, name, &[], false, None);
         }
         for (name, syntax, description) in crate::plan::MEANINGS {
@@ -174,6 +186,7 @@ impl Functions {
             list.retain(|known| known.name != *name);
             describe(&mut list, name, &[], false, doc);
         }
+        list.retain(|f| !f.name.starts_with("__basalt"));
         list.sort();
         list.dedup_by(|a, b| a.name == b.name);
         list

@@ -47,8 +47,14 @@ impl AggregateUDFImpl for CheckedSum {
         self.inner.signature()
     }
 
+    /// Of decimals: as many digits as their width in bits has room for.
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        self.inner.return_type(arguments)
+        match arguments {
+            [DataType::Decimal128(precision, scale)] if *precision <= 18 => Ok(DataType::Decimal128(18, *scale)),
+            [DataType::Decimal128(_, scale)] => Ok(DataType::Decimal128(38, *scale)),
+            [DataType::Decimal256(_, scale)] => Ok(DataType::Decimal256(76, *scale)),
+            _ => self.inner.return_type(arguments),
+        }
     }
 
     fn coerce_types(&self, arguments: &[DataType]) -> Result<Vec<DataType>> {

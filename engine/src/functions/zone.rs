@@ -32,11 +32,31 @@ pub(crate) enum ZoneStep {
 
 /// The function for one step in one zone.
 pub(crate) fn zone_function(step: ZoneStep, zone: Tz) -> Arc<ScalarUDF> {
-    Arc::new(ScalarUDF::from(ZoneFunction { step, zone, signature: Signature::any(1, Volatility::Immutable) }))
+    Arc::new(ScalarUDF::from(self::step(step, zone)))
 }
 
 /// Name of the function that goes to the wall.
 pub(crate) const TO_WALL: &str = "__basalt_wall_time";
+
+/// What the walls of `zone` show at instants, as if it were UTC.
+pub(crate) fn to_wall(instants: &ArrayRef, zone: Tz) -> Result<ArrayRef> {
+    if zone == Tz::UTC {
+        return Ok(Arc::clone(instants));
+    }
+    step(ZoneStep::ToWall, zone).compute(instants)
+}
+
+/// The instants at which the walls of `zone` show times.
+pub(crate) fn from_wall(times: &ArrayRef, zone: Tz) -> Result<ArrayRef> {
+    if zone == Tz::UTC {
+        return Ok(Arc::clone(times));
+    }
+    step(ZoneStep::FromWall, zone).compute(times)
+}
+
+fn step(step: ZoneStep, zone: Tz) -> ZoneFunction {
+    ZoneFunction { step, zone, signature: Signature::any(1, Volatility::Immutable) }
+}
 
 /// The instant a text means; without an offset in it, in `zone`.
 pub(crate) fn instant_of_text(text: &str, zone: Tz) -> Result<DateTime<Utc>, ArrowError> {
@@ -69,6 +89,9 @@ pub(crate) fn instants_of_texts(texts: &ArrayRef, unit: TimeUnit, zone: Tz, or_n
 pub(crate) fn cast_in_zone(values: &ArrayRef, to: &DataType, zone: Tz) -> Result<ArrayRef> {
     let step = |step| ZoneFunction { step, zone, signature: Signature::any(1, Volatility::Immutable) };
     let is_time = |data_type: &DataType| matches!(data_type, DataType::Timestamp(_, None));
+    if super::cast::has_own_cast(values.data_type(), to) {
+        return super::cast::cast_array(values, to, super::cast::CastRules::new(zone).or_null());
+    }
     match (values.data_type(), to) {
         _ if zone == Tz::UTC || values.data_type() == to => cast_or_null(values, to),
         (from, DataType::Timestamp(unit, None)) if from.is_string() => instants_of_texts(values, *unit, zone, true),

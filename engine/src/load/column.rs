@@ -4,9 +4,14 @@
 use super::{
     json_text,
     records::{Cell, CellKind, Records},
+    rules::{BinaryText, EmptyField},
     values::{self, DecimalError},
 };
-use crate::{Error, Result};
+use crate::{
+    Result,
+    functions::{CastRules, cast_array},
+    types::{Special, variant},
+};
 use arrow::{
     array::{
         Array, ArrayRef, ArrowPrimitiveType, BinaryBuilder, BinaryViewBuilder, BooleanArray, LargeBinaryBuilder,
@@ -15,10 +20,10 @@ use arrow::{
     buffer::{BooleanBuffer, ScalarBuffer},
     compute::{CastOptions, cast_with_options},
     datatypes::*,
-    json::ReaderBuilder,
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use chrono_tz::Tz;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// What to read from a field.
 #[derive(Debug, Clone)]
@@ -32,8 +37,27 @@ pub(super) struct FieldTarget {
 pub(super) struct Conversion {
     pub strict: bool,
     pub empty_as_null: bool,
-    /// Texts without an offset are times in this zone.
+    pub empty: EmptyField,
+    pub binary: BinaryText,
+    /// Zone in which texts are times.
     pub zone: Tz,
+    /// The fields come from JSON, so that a quoted text is a text.
+    pub json: bool,
+    pub bad_variant_as_null: bool,
+}
+
+impl Default for Conversion {
+    fn default() -> Self {
+        Self {
+            strict: false,
+            empty_as_null: false,
+            empty: EmptyField::Stream,
+            binary: BinaryText::Plain,
+            zone: Tz::UTC,
+            json: false,
+            bad_variant_as_null: false,
+        }
+    }
 }
 
 /// Why rows are bad: the first reason found for each.
@@ -123,21 +147,18 @@ pub(super) fn read(
         }
         DataType::Binary => {
             let mut builder = BinaryBuilder::new();
-            column.texts(|text| builder.append_option(text));
+            column.bytes(|bytes| builder.append_option(bytes));
             Arc::new(builder.finish())
         }
-        DataType::LargeBinary => {
-            let mut builder = LargeBinaryBuilder::new();
-            column.texts(|text| builder.append_option(text));
-            Arc::new(builder.finish())
-        }
+        DataType::LargeBinary => column.variants(),
         DataType::BinaryView => {
             let mut builder = BinaryViewBuilder::new();
             column.texts(|text| builder.append_option(text));
             Arc::new(builder.finish())
         }
         DataType::Null => new_null_array(&DataType::Null, records.rows()),
-        nested if nested.is_nested() => column.nested()?,
+        DataType::Interval(_) => column.by_own_cast()?,
+        nested if nested.is_nested() => column.by_own_cast()?,
         _ => column.by_cast()?,
     })
 }
@@ -249,44 +270,79 @@ impl Column<'_, '_> {
         }
     }
 
-    /// Lists, structs and maps: JSON text, read by Arrow's JSON reader.
-    fn nested(&mut self) -> Result<ArrayRef> {
-        let rows = self.records.rows();
-        match self.nested_rows(0..rows) {
-            Ok(array) => Ok(array),
-            // Some row is no such value: find out which.
-            Err(_) => {
-                let mut arrays = Vec::with_capacity(rows);
-                for row in 0..rows {
-                    arrays.push(self.nested_rows(row..row + 1).unwrap_or_else(|_| {
-                        self.no_value(row, self.records.cell(row, self.field), None);
-                        new_null_array(&self.target.data_type, 1)
-                    }));
-                }
-                let arrays: Vec<&dyn Array> = arrays.iter().map(|a| a.as_ref()).collect();
-                Ok(arrow::compute::concat(&arrays)?)
+    /// Bytes as the dialect spells them.
+    fn bytes(&mut self, mut append: impl FnMut(Option<&[u8]>)) {
+        for row in 0..self.records.rows() {
+            let cell = self.records.cell(row, self.field);
+            let text = self.records.str(cell);
+            let null = match cell.kind() {
+                CellKind::Null | CellKind::Missing => true,
+                CellKind::Text => text.is_empty() && self.conversion.empty_as_null,
+                _ => false,
+            };
+            let bytes: Option<Cow<'_, [u8]>> = match self.conversion.binary {
+                _ if null => None,
+                BinaryText::Plain => Some(Cow::Borrowed(text.as_bytes())),
+                BinaryText::Hex => hex::decode(text).ok().map(Cow::Owned),
+                BinaryText::Base64 => STANDARD.decode(text).ok().map(Cow::Owned),
+            };
+            if bytes.is_none() && !null {
+                self.no_value(row, cell, None);
             }
+            append(bytes.as_deref());
         }
     }
 
-    fn nested_rows(&self, rows: std::ops::Range<usize>) -> Result<ArrayRef> {
-        let schema = Arc::new(Schema::new(vec![Field::new("v", self.target.data_type.clone(), true)]));
-        let count = rows.len();
-        let mut text = String::new();
-        for row in rows {
+    /// VARIANT: JSON text in its binary form.
+    fn variants(&mut self) -> ArrayRef {
+        let mut builder = LargeBinaryBuilder::new();
+        for row in 0..self.records.rows() {
             let cell = self.records.cell(row, self.field);
-            let value = match cell.kind() {
-                CellKind::Null | CellKind::Missing => "null",
-                _ if self.records.str(cell).is_empty() => "null",
-                _ => self.records.str(cell),
+            let text = self.records.str(cell);
+            let parsed = match cell.kind() {
+                CellKind::Null | CellKind::Missing => None,
+                CellKind::Quoted if self.conversion.json => Some(jsonb::Value::String(Cow::Borrowed(text)).to_vec()),
+                _ if text.is_empty() => None,
+                _ => match variant::from_text(text) {
+                    Ok(value) => Some(value),
+                    Err(_) if self.conversion.bad_variant_as_null => Some(jsonb::Value::Null.to_vec()),
+                    Err(_) => {
+                        self.no_value(row, cell, None);
+                        None
+                    }
+                },
             };
-            text.extend(["{\"v\":", value, "}\n"]);
+            builder.append_option(parsed);
         }
-        let mut decoder = ReaderBuilder::new(schema).with_batch_size(count).build_decoder()?;
-        let read = decoder.decode(text.as_bytes())?;
-        let batch = decoder.flush()?.filter(|batch| batch.num_rows() == count && read == text.len());
-        let batch = batch.ok_or_else(|| Error::BadData { message: "not a nested value".into() })?;
-        Ok(Arc::clone(batch.column(0)))
+        Arc::new(builder.finish())
+    }
+
+    /// Documents, sets, shapes, lists and the like: from their text, strings within JSON as JSON strings.
+    fn by_own_cast(&mut self) -> Result<ArrayRef> {
+        let json = Special::of(&self.target.data_type) == Some(Special::Variant);
+        let rows = self.records.rows();
+        let mut builder = StringBuilder::new();
+        for row in 0..rows {
+            let cell = self.records.cell(row, self.field);
+            let text = self.records.str(cell);
+            match cell.kind() {
+                CellKind::Null | CellKind::Missing => builder.append_null(),
+                CellKind::Text if text.is_empty() => builder.append_null(),
+                CellKind::Quoted if json && crate::types::variant::from_text(text).is_err() => {
+                    builder.append_value(serde_json::Value::String(text.to_owned()).to_string());
+                }
+                _ => builder.append_value(text),
+            }
+        }
+        let texts: ArrayRef = Arc::new(builder.finish());
+        let rules = CastRules::new(chrono_tz::Tz::UTC).or_null();
+        let array = cast_array(&texts, &self.target.data_type, rules).map_err(crate::plan::explain)?;
+        for row in 0..rows {
+            if array.is_null(row) && texts.is_valid(row) {
+                self.no_value(row, self.records.cell(row, self.field), None);
+            }
+        }
+        Ok(array)
     }
 
     /// Types without a reader of their own: what Arrow casts from text.
@@ -310,7 +366,10 @@ impl Column<'_, '_> {
         let text = self.records.str(cell);
         let meant = match cell.kind() {
             CellKind::Null | CellKind::Missing => false,
-            CellKind::Text if text.is_empty() => !self.conversion.empty_as_null,
+            CellKind::Text if text.is_empty() && self.conversion.empty == EmptyField::Stream => {
+                !self.conversion.empty_as_null
+            }
+            CellKind::Text | CellKind::Quoted if text.is_empty() => self.conversion.empty == EmptyField::Stream,
             _ => true,
         };
         if !self.conversion.strict || !meant {
@@ -349,7 +408,7 @@ pub(super) fn type_name(data_type: &DataType) -> String {
         DataType::Date32 | DataType::Date64 => "DATE".into(),
         DataType::Timestamp(..) => "TIMESTAMP".into(),
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => "VARCHAR".into(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => "VARBINARY".into(),
-        other => other.to_string(),
+        DataType::Binary | DataType::BinaryView => "VARBINARY".into(),
+        other => crate::plan::sql_type(other),
     }
 }

@@ -9,6 +9,7 @@ use super::{
     CsvOptions,
     records::{Cell, CellKind, Records},
     rejected::Rejected,
+    rules::{FieldRules, Width},
 };
 use crate::{Error, Result};
 use memchr::{memchr, memchr2, memchr3, memmem};
@@ -25,6 +26,11 @@ pub(super) struct CsvScanner {
     escape: Option<u8>,
     trim: bool,
     null_text: String,
+    /// A carriage return before the delimiter belongs to it.
+    carriage: bool,
+    width: Width,
+    /// `\n`, `\t` and the like mean control characters.
+    letters: bool,
 }
 
 /// What ended a field.
@@ -75,7 +81,16 @@ impl CsvScanner {
             escape: options.escape,
             trim: options.trim_space,
             null_text: options.null_text.clone(),
+            carriage: false,
+            width: Width::Exact,
+            letters: false,
         })
+    }
+
+    /// The same with what the rules say about records.
+    pub fn with_rules(self, rules: &FieldRules) -> Self {
+        let carriage = rules.drop_carriage_returns && self.delimiter == b"\n";
+        Self { carriage, width: rules.width, letters: rules.letter_escapes, ..self }
     }
 
     /// Separator and delimiter, when they are single bytes and nothing else matters.
@@ -155,7 +170,7 @@ impl CsvScanner {
             while marks != 0 {
                 let found = at + (marks.trailing_zeros() >> 3) as usize;
                 marks &= marks - 1;
-                records.push(self.plain_cell(text, field, found));
+                records.push(self.plain_cell(text, field, self.field_end(text, field, found)));
                 field = found + 1;
                 if text[found] == delimiter {
                     self.end_record(records, record, found, width, bad);
@@ -171,7 +186,7 @@ impl CsvScanner {
             if text[found] != separator && text[found] != delimiter {
                 continue;
             }
-            records.push(self.plain_cell(text, field, found));
+            records.push(self.plain_cell(text, field, self.field_end(text, field, found)));
             field = found + 1;
             if text[found] == delimiter {
                 self.end_record(records, record, found, width, bad);
@@ -188,6 +203,13 @@ impl CsvScanner {
         text.len()
     }
 
+    /// Where the field from `start` to the mark at `found` ends.
+    #[inline]
+    fn field_end(&self, text: &[u8], start: usize, found: usize) -> usize {
+        let at_delimiter = self.carriage && found > start && text[found] == b'\n';
+        if at_delimiter && text[found - 1] == b'\r' { found - 1 } else { found }
+    }
+
     #[inline]
     fn plain_cell(&self, text: &[u8], start: usize, end: usize) -> Cell {
         let null = self.null_text.as_bytes();
@@ -201,7 +223,7 @@ impl CsvScanner {
             let field = self.field(text, at);
             if field.ended_by == End::Unclosed {
                 records.drop_record();
-                bad.add("A quoted field is not closed", &text[record..]);
+                bad.add("A quoted field is not closed", record, &text[record..]);
                 return text.len();
             }
             self.push_field(records, &field);
@@ -224,17 +246,22 @@ impl CsvScanner {
         if found == width {
             return records.end_record(start, end);
         }
-        records.drop_record();
-        if start == end {
-            return;
+        let line = &records.text().as_bytes()[start..end];
+        if line.is_empty() || (self.carriage && line == b"\r") {
+            return records.drop_record();
         }
+        if self.width == Width::Lenient {
+            records.fit(width);
+            return records.end_record(start, end);
+        }
+        records.drop_record();
         let reason = format!(
             "Target column count: {width} doesn't match source value column count: {found}. \
              Column separator: '{}', Row delimiter: '{}'",
             self.separator.escape_ascii(),
             self.delimiter.escape_ascii()
         );
-        bad.add(&reason, &records.text().as_bytes()[start..end]);
+        bad.add(&reason, start, &records.text().as_bytes()[start..end]);
     }
 
     fn push_field(&self, records: &mut Records, field: &Field) {
@@ -262,7 +289,11 @@ impl CsvScanner {
         }
         while let Some(c) = chars.next() {
             if Some(c) == escape && chars.peek().is_some() {
-                out.extend(chars.next());
+                if self.letters {
+                    unescape_letter(&mut chars, out);
+                } else {
+                    out.extend(chars.next());
+                }
             } else if inside && Some(c) == enclose {
                 if chars.peek().copied() == enclose {
                     out.extend(chars.next());
@@ -328,7 +359,8 @@ impl CsvScanner {
             let Some(found) = found.map(|found| at + found) else { break };
             let here = &text[found..];
             if here.starts_with(&self.delimiter) {
-                return (found, escaped, found + self.delimiter.len(), End::Record);
+                let end = self.field_end(text, from, found);
+                return (end, escaped, found + self.delimiter.len(), End::Record);
             }
             if here.starts_with(&self.separator) {
                 return (found, escaped, found + self.separator.len(), End::Separator);
@@ -341,6 +373,31 @@ impl CsvScanner {
             }
         }
         (text.len(), escaped, text.len(), End::Input)
+    }
+}
+
+/// What the character behind a backslash means.
+fn unescape_letter(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
+    let Some(letter) = chars.next() else { return };
+    match letter {
+        'b' => out.push('\u{8}'),
+        'f' => out.push('\u{c}'),
+        'n' => out.push('\n'),
+        'r' => out.push('\r'),
+        't' => out.push('\t'),
+        '0' => out.push('\0'),
+        'x' => {
+            let mut ahead = chars.clone();
+            let digits: String = ahead.by_ref().take(2).collect();
+            match u8::from_str_radix(&digits, 16).ok().filter(|b| digits.len() == 2 && b.is_ascii()) {
+                Some(byte) => {
+                    out.push(char::from(byte));
+                    *chars = ahead;
+                }
+                None => out.push('x'),
+            }
+        }
+        other => out.push(other),
     }
 }
 

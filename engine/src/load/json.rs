@@ -23,6 +23,8 @@ pub(super) struct JsonReader {
     root: Option<JsonPath>,
     /// Documents are the elements of one array, commas between them.
     elements: bool,
+    /// Documents are taken whole, whatever they are.
+    whole: bool,
 }
 
 /// Where a read stopped.
@@ -56,7 +58,13 @@ impl JsonReader {
             paths,
             root: options.root.as_deref().map(JsonPath::parse).transpose()?,
             elements: options.body_is_array(),
+            whole: false,
         })
+    }
+
+    /// The same for documents that are taken whole, as records without fields.
+    pub fn whole(self) -> Self {
+        Self { whole: true, ..self }
     }
 
     /// Reads documents from `at` until there are `rows_max` records or the text ends.
@@ -83,7 +91,7 @@ impl JsonReader {
                 Err(error) => {
                     records.drop_record();
                     let shown = &text[at..text.len().min(at + SHOWN_BYTES_MAX)];
-                    bad.add(&format!("Unrecognized json format, error: {error}"), shown);
+                    bad.add(&format!("Unrecognized json format, error: {error}"), at, shown);
                     match json_text::rough_end(text, at) {
                         Ok(end) if error == JsonError::TooDeep => at = end,
                         _ => return Stopped::Malformed,
@@ -103,6 +111,11 @@ impl JsonReader {
         bad: &mut Rejected,
     ) -> JsonResult<usize> {
         let text = records.text().as_bytes();
+        if self.whole {
+            let end = value_end(text, at)?;
+            records.end_record(at, end);
+            return Ok(end);
+        }
         if self.root.is_none() && self.paths.is_none() && text[at] == b'{' {
             let end = self.object(records, at, order)?;
             records.end_record(at, end);
@@ -114,7 +127,7 @@ impl JsonReader {
             Some(root) => match root.find(records.text(), at)? {
                 Some(start) => start,
                 None => {
-                    bad.add("The JSON root is not in the document", &text[at..end]);
+                    bad.add("The JSON root is not in the document", at, &text[at..end]);
                     return Ok(end);
                 }
             },
@@ -150,11 +163,11 @@ impl JsonReader {
             b'[' => {
                 let reason = "The value is array type in json document stream, you can set strip_outer_array=true to \
                               parse each element of the array as individual rows";
-                bad.add(reason, &text[start..end]);
+                bad.add(reason, start, &text[start..end]);
                 return Ok(());
             }
             _ => {
-                bad.add("The value should be object type in json document stream", &text[start..end]);
+                bad.add("The value should be object type in json document stream", start, &text[start..end]);
                 return Ok(());
             }
         }

@@ -37,7 +37,7 @@ impl Drop for Reservation {
 
 /// A place among the loads that run at the same time.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     count: Arc<AtomicUsize>,
 }
 
@@ -67,7 +67,7 @@ impl Loads {
     }
 
     /// Takes a place, or is refused when `max` loads run.
-    pub(super) fn admit(&self, max: usize) -> Result<Slot> {
+    pub(crate) fn admit(&self, max: usize) -> Result<Slot> {
         let taken = self.count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < max).then_some(n + 1));
         taken.map_err(|_| Error::Busy { what: "loads running" })?;
         Ok(Slot { count: Arc::clone(&self.count) })

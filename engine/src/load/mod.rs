@@ -10,6 +10,8 @@ mod plan;
 mod records;
 mod rejected;
 mod request;
+mod rows;
+mod rules;
 mod run;
 mod split;
 mod values;
@@ -18,6 +20,8 @@ pub(crate) use labels::Loads;
 pub use request::{
     ByteStream, ColumnMapping, CsvOptions, JsonOptions, LoadFormat, LoadOutcome, LoadReport, LoadRequest,
 };
+pub(crate) use rows::TextRows;
+pub(crate) use rules::{BinaryText, EmptyField, FieldRules, MissingField, NullField, Width};
 pub(crate) use run::run;
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 use super::{
     ColumnMapping, LoadFormat, LoadRequest,
     column::{BadRows, Conversion, FieldTarget, type_name},
+    rules::{EmptyField, FieldRules, MissingField},
 };
 use crate::{
     Error, Result,
     functions::cast_in_zone,
-    plan::{ResolvedTable, StatementContext},
+    plan::{ResolvedTable, StatementContext, sql_type},
+    types::Special,
 };
 use arrow::{
     array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array},
@@ -33,6 +35,7 @@ pub(super) struct LoadPlan {
     fields_schema: SchemaRef,
     sources: Vec<Source>,
     filter: Option<Filter>,
+    pub rules: FieldRules,
 }
 
 /// Where a table column's values come from.
@@ -67,7 +70,12 @@ pub(super) struct Transformed {
 }
 
 impl LoadPlan {
-    pub fn new(context: &StatementContext, resolved: &ResolvedTable, request: &LoadRequest) -> Result<Self> {
+    pub fn new(
+        context: &StatementContext,
+        resolved: &ResolvedTable,
+        request: &LoadRequest,
+        rules: &FieldRules,
+    ) -> Result<Self> {
         let table = resolved.table.table();
         let items = items(&table.columns, request.columns.as_deref());
         let computed = computed(&table.columns, &items)?;
@@ -80,7 +88,13 @@ impl LoadPlan {
             }
             let column = find(&table.columns, name).filter(|at| !computed.iter().any(|(c, _)| c == at));
             fields.push(match column.map(|at| &table.columns[at]) {
-                Some(column) => FieldTarget { name: column.name.clone(), data_type: column.data_type.clone() },
+                Some(column) => {
+                    let data_type = match is_cast(&column.data_type) {
+                        true => DataType::Utf8View,
+                        false => column.data_type.clone(),
+                    };
+                    FieldTarget { name: column.name.clone(), data_type }
+                }
                 None => FieldTarget { name: name.clone(), data_type: DataType::Utf8View },
             });
         }
@@ -93,12 +107,17 @@ impl LoadPlan {
         let mut sources = Vec::with_capacity(table.columns.len());
         for (at, column) in table.columns.iter().enumerate() {
             let expression = |sql: &str| context.expression_in_zone(sql, &fields_schema);
-            let default = column.default.as_deref().map(|sql| context.expression(sql, &fields_schema)).transpose()?;
+            let default = match default_text(column, rules) {
+                Some(text) => Some(context.expression(&text, &fields_schema)?),
+                None => None,
+            };
             let field = fields.iter().position(|f| f.name == column.name);
             let formula = computed.iter().find(|(c, _)| *c == at);
+            let zone = context.settings.timezone;
             sources.push(match (formula, field, default) {
-                (Some((_, sql)), ..) => {
-                    Source::Expression { expression: expression(sql)?, zone: context.settings.timezone }
+                (Some((_, sql)), ..) => Source::Expression { expression: expression(sql)?, zone },
+                (None, Some(_), _) if is_cast(&column.data_type) => {
+                    Source::Expression { expression: expression(&cast_of(column))?, zone }
                 }
                 (None, Some(field), default) => Source::Field { field, default },
                 (None, None, Some(default)) => Source::Expression { expression: default, zone: Tz::UTC },
@@ -110,11 +129,24 @@ impl LoadPlan {
             });
         }
         let filter = request.filter.as_deref().map(|sql| filter(context, resolved, &fields, sql)).transpose()?;
-        let empty_as_null = matches!(&request.format, LoadFormat::Csv(options) if options.empty_as_null);
+        let empty_as_null = match rules.empty {
+            EmptyField::Stream => matches!(&request.format, LoadFormat::Csv(options) if options.empty_as_null),
+            EmptyField::Null | EmptyField::Default => true,
+            EmptyField::Text => false,
+        };
         Ok(Self {
             table: resolved.table.clone(),
             fields,
-            conversion: Conversion { strict: request.strict, empty_as_null, zone: context.settings.timezone },
+            conversion: Conversion {
+                strict: request.strict,
+                empty_as_null,
+                empty: rules.empty,
+                binary: rules.binary,
+                zone: context.settings.timezone,
+                json: matches!(request.format, LoadFormat::Json(_)),
+                bad_variant_as_null: rules.bad_variant_as_null,
+            },
+            rules: rules.clone(),
             fields_schema,
             sources,
             filter,
@@ -206,6 +238,39 @@ impl LoadPlan {
             }
         }
         Ok(array)
+    }
+}
+
+/// Types whose texts only an expression can read.
+fn is_cast(data_type: &DataType) -> bool {
+    use Special as S;
+    matches!(Special::of(data_type), Some(S::Bitmap | S::Geometry | S::Geography | S::TimestampTz | S::Interval))
+}
+
+/// The text of a field as the column's type.
+fn cast_of(column: &Column) -> String {
+    format!("CAST(\"{}\" AS {})", column.name.replace('"', "\"\""), sql_type(&column.data_type))
+}
+
+/// The expression for records that lack a column's field.
+fn default_text(column: &Column, rules: &FieldRules) -> Option<String> {
+    let of_type = || type_default(&column.data_type).filter(|_| !column.nullable).map(str::to_string);
+    match rules.missing {
+        MissingField::TypeDefault => of_type(),
+        MissingField::DefaultOrNull if !rules.defaults_for_values() => column.default.clone(),
+        _ => column.default.clone().or_else(of_type),
+    }
+}
+
+/// The value a NOT NULL column without a default has where nothing is given.
+fn type_default(data_type: &DataType) -> Option<&'static str> {
+    match data_type {
+        data_type if data_type.is_numeric() => Some("0"),
+        DataType::Boolean => Some("FALSE"),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Some("''"),
+        DataType::Date32 => Some("DATE '1970-01-01'"),
+        DataType::Timestamp(..) => Some("TIMESTAMP '1970-01-01 00:00:00'"),
+        _ => None,
     }
 }
 

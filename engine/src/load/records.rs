@@ -127,6 +127,16 @@ impl<'a> Records<'a> {
         self.spans.push((start as u32, end as u32));
     }
 
+    /// Gives the record being read its number of fields: too many are cut off, those it lacks are missing.
+    pub fn fit(&mut self, width: usize) {
+        self.cells.resize(self.spans.len() * self.width + width, Cell::MISSING);
+    }
+
+    /// Where a record begins in the text.
+    pub fn row_start(&self, row: usize) -> usize {
+        self.spans[row].0 as usize
+    }
+
     /// Forgets the record being read.
     pub fn drop_record(&mut self) {
         self.cells.truncate(self.spans.len() * self.width);

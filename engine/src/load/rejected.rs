@@ -15,12 +15,17 @@ const LOGS_MAX: usize = 1000;
 pub(super) struct Rejected {
     rows: u64,
     lines: Vec<String>,
+    /// The bad row that stands first in its piece: where, and why it is bad.
+    first: Option<(usize, String)>,
 }
 
 impl Rejected {
-    /// Counts a bad row, and shows it when there is room.
-    pub fn add(&mut self, reason: &str, row: &[u8]) {
+    /// Counts a bad row that begins at byte `at` of its piece, and shows it when there is room.
+    pub fn add(&mut self, reason: &str, at: usize, row: &[u8]) {
         self.rows += 1;
+        if self.first.as_ref().is_none_or(|(first, _)| at < *first) {
+            self.first = Some((at, reason.to_string()));
+        }
         if self.lines.len() >= LINES_MAX {
             return;
         }
@@ -37,6 +42,11 @@ impl Rejected {
 
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Where in its piece the first bad row stands, and why it is bad.
+    pub fn first(&self) -> Option<(usize, &str)> {
+        self.first.as_ref().map(|(at, reason)| (*at, reason.as_str()))
     }
 
     /// One line per bad row shown.
@@ -90,10 +100,10 @@ mod tests {
     fn all_rows_are_counted_and_some_are_shown() {
         let mut rejected = Rejected::default();
         for row in 0..200 {
-            rejected.add("bad", format!("{row}").as_bytes());
+            rejected.add("bad", row, format!("{row}").as_bytes());
         }
         let mut later = Rejected::default();
-        later.add("worse", &vec![b'x'; ROW_BYTES_MAX + 1]);
+        later.add("worse", 0, &vec![b'x'; ROW_BYTES_MAX + 1]);
         rejected.append(later);
         assert_eq!(rejected.rows(), 201);
         assert_eq!(rejected.text().lines().count(), LINES_MAX);

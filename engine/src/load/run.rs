@@ -7,6 +7,7 @@ use super::{
     plan::LoadPlan,
     records::CHUNK_BYTES_MAX,
     rejected::Rejected,
+    rules::FieldRules,
     split::{Piece, PieceReader},
 };
 use crate::{
@@ -83,7 +84,10 @@ impl Load {
             Reserved::Yes(reservation) => reservation,
             Reserved::Taken(report) => return Ok(report),
         };
-        let decoder = Arc::new(Decoder::new(LoadPlan::new(&context, &resolved, &self.request)?, &self.request)?);
+        let decoder = Arc::new(Decoder::new(
+            LoadPlan::new(&context, &resolved, &self.request, &FieldRules::default())?,
+            &self.request,
+        )?);
         let plan_time = self.started.elapsed();
         let mut progress = self.read_within_time(&context, &decoder, body).await?;
         let mut report = LoadReport {
@@ -159,7 +163,7 @@ impl Load {
         let max = self.parts.settings.load_time_max;
         let limit = self.request.timeout.map_or(max, |wanted| wanted.min(max));
         let mut progress = Progress {
-            sink: Some(TableSink::open(context, decoder.plan.table.clone(), Operation::Append)?),
+            sink: Some(TableSink::open(context, decoder.table()?.clone(), Operation::Append)?),
             rows: 0,
             unselected: 0,
             rejected: Rejected::default(),
@@ -245,12 +249,12 @@ impl Load {
     }
 }
 
-fn decode(decoder: &Decoder, piece: Piece) -> Result<Decoded> {
+pub(super) fn decode(decoder: &Decoder, piece: Piece) -> Result<Decoded> {
     match piece {
         Piece::Records(bytes) => decoder.decode(&bytes),
         Piece::Malformed { reason, text } => {
             let mut decoded = Decoded { malformed: true, ..Decoded::default() };
-            decoded.rejected.add(&reason, &text);
+            decoded.rejected.add(&reason, 0, &text);
             Ok(decoded)
         }
     }

@@ -50,6 +50,8 @@ pub(super) struct PieceReader {
     bytes: u64,
     at_start: bool,
     at_end: bool,
+    /// Lines of headers that were taken off.
+    skipped_lines: u64,
 }
 
 /// Where to cut the buffer.
@@ -71,6 +73,7 @@ impl PieceReader {
             bytes: 0,
             at_start: true,
             at_end: false,
+            skipped_lines: 0,
         }
     }
 
@@ -83,6 +86,11 @@ impl PieceReader {
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Lines that belong to no piece.
+    pub fn skipped_lines(&self) -> u64 {
+        self.skipped_lines
     }
 
     /// The next piece; `None` at the end.
@@ -145,7 +153,10 @@ impl PieceReader {
             Splitter::Csv { scanner, headers_left } => {
                 while *headers_left > 0 {
                     match scanner.record_end(&self.buffer, 0) {
-                        Some(end) => self.buffer.advance(end),
+                        Some(end) => {
+                            self.skipped_lines += memchr::memchr_iter(b'\n', &self.buffer[..end]).count() as u64;
+                            self.buffer.advance(end);
+                        }
                         None if self.at_end => self.buffer.clear(),
                         None => return Cut::More,
                     }

@@ -361,7 +361,7 @@ fn array(text: &str, data_type: DataType, strict: bool, empty_as_null: bool) -> 
     let mut bad = BadRows::default();
     let target = FieldTarget { name: "c".into(), data_type };
     let array =
-        column::read(&records, 0, &target, Conversion { strict, empty_as_null, zone: chrono_tz::UTC }, &mut bad)
+        column::read(&records, 0, &target, Conversion { strict, empty_as_null, ..Conversion::default() }, &mut bad)
             .unwrap();
     (array, bad.iter().map(|(_, reason)| reason.to_string()).collect())
 }
@@ -399,7 +399,7 @@ fn nested_values_and_whole_numbers_of_json() {
     let reader = JsonReader::new(&JsonOptions::default(), &["a".into(), "b".into()]).unwrap();
     let mut records = Records::new(text, 2, 16);
     reader.read(&mut records, 0, 10, &mut KeyOrder::default(), &mut Rejected::default());
-    let conversion = Conversion { strict: true, empty_as_null: false, zone: chrono_tz::UTC };
+    let conversion = Conversion { strict: true, ..Conversion::default() };
     let mut bad = BadRows::default();
     let target = |name: &str, data_type| FieldTarget { name: name.into(), data_type };
     let whole = column::read(&records, 0, &target("a", DataType::Int64), conversion, &mut bad).unwrap();
@@ -432,7 +432,7 @@ fn speed() {
             },
         })
         .collect();
-    let conversion = Conversion { strict: false, empty_as_null: false, zone: chrono_tz::UTC };
+    let conversion = Conversion::default();
     let started = std::time::Instant::now();
     let (mut at, mut scanning) = (0, std::time::Duration::ZERO);
     std::str::from_utf8(text.as_bytes()).unwrap();

@@ -3,7 +3,7 @@
 use super::{
     aliases, expansion, explain, expression, guard,
     naming::Names,
-    planner,
+    numbers, planner,
     prepare::{self, Prepared, StandIns},
     resolve::{self, Resolver},
     session::PlanningSession,
@@ -43,7 +43,7 @@ const ALIASES_MAX: usize = 64;
 
 /// Everything one statement sees and changes: one snapshot of all tables (inside a transaction the transaction's, with
 /// its own writes on top), the session, and where to count progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct StatementContext {
     pub parts: Arc<Parts>,
     /// Changed by USE, SET, BEGIN…; the caller takes it back at the end.
@@ -114,7 +114,7 @@ impl StatementContext {
         relations: Vec<(String, Arc<dyn TableProvider>)>,
     ) -> Result<PlannedQuery> {
         let query = expansion::expand(self, query).await?;
-        let (plan, names) = self.logical_plan(&query, relations)?;
+        let (plan, names) = self.logical_plan(&query, relations).await?;
         let session = self.planning_session();
         let (logical, physical) = planner::lower(&session, plan).await.map_err(explain)?;
         // What will come: folding constants can make the logical plan's own schema outdated.
@@ -123,15 +123,20 @@ impl StatementContext {
     }
 
     /// The logical plan of a query, not yet optimised, and the names of its columns.
-    pub fn logical_plan(
+    pub async fn logical_plan(
         &self,
         query: &ast::Query,
         relations: Vec<(String, Arc<dyn TableProvider>)>,
     ) -> Result<(LogicalPlan, Names)> {
         let stand_ins = StandIns { context: self, parameters: self.parameters.as_ref() };
-        let Prepared { query, names, versions } = prepare::prepare(query, stand_ins)?;
+        let Prepared { query, names, versions, mut staged } = prepare::prepare(query, stand_ins)?;
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = relations.into_iter().collect();
         let session = self.planning_session();
+        // A caller may have opened the files itself.
+        staged.retain(|(relation, _)| !relations.contains_key(relation));
+        if !staged.is_empty() {
+            relations.extend(crate::copy::staged_tables(self, &query, staged).await?);
+        }
         for version in versions {
             let table = timetravel::resolve(self, &version)?;
             self.require(Privilege::Select, &Object::table(&table))?;
@@ -139,6 +144,7 @@ impl StatementContext {
         }
         let resolver = Resolver::new(self, &session, &self.session.database, &relations);
         let plan = self.plan_with_aliases(&resolver, query)?;
+        let plan = numbers::typed(plan).map_err(explain)?;
         Ok((plan, names))
     }
 
@@ -226,6 +232,11 @@ impl StatementContext {
         expression::physical(self, &ast, schema, self.settings.timezone)
     }
 
+    /// Same from an AST, with times in the session's zone.
+    pub fn expression_ast_in_zone(&self, expr: &ast::Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
+        expression::physical(self, expr, schema, self.settings.timezone)
+    }
+
     /// Same from an AST, in UTC.
     pub fn expression_ast(&self, expr: &ast::Expr, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>> {
         expression::physical(self, expr, schema, chrono_tz::Tz::UTC)
@@ -256,12 +267,12 @@ impl StatementContext {
         let Error::UnknownFunction { name, hint } = error else {
             return error;
         };
-        if !hint.is_empty() {
+        if hint.contains("did you mean") {
             return Error::UnknownFunction { name, hint };
         }
         let functions = &self.parts.functions;
         let known: Vec<String> = functions.list().into_iter().map(|f| f.name).collect();
-        let hint = super::failure::nearest(&name, known.iter().map(String::as_str));
+        let hint = super::failure::nearest(&name, known.iter().map(String::as_str)) + &hint;
         Error::UnknownFunction { name, hint }
     }
 }

@@ -1,11 +1,12 @@
 //! Users' functions and notations in terms of those the query library knows, while the query is still a tree of SQL:
 //! conversions by function name, filtered aggregates under names of their own, `= ANY`, numbers with exponents.
 
-use crate::statement::select;
+use super::json_notation;
+use crate::{functions::NEGATE, statement::select};
 use datafusion::sql::sqlparser::ast::{
     self, BinaryOperator, CastKind, DuplicateTreatment, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
     FunctionArgumentClause, FunctionArgumentList, FunctionArguments, Ident, ObjectName, ObjectNamePart, OrderByExpr,
-    OrderByOptions, Query, TableAlias, TableAliasColumnDef, TableFactor, TimezoneInfo, Value,
+    OrderByOptions, Query, TableAlias, TableAliasColumnDef, TableFactor, TimezoneInfo, UnaryOperator, Value,
 };
 
 /// Functions that exist only as another notation: for the list of functions.
@@ -20,20 +21,27 @@ pub(crate) const NOTATIONS: &[&str] = &[
     "max_if",
     "min_if",
     "sum_if",
+    "to_binary",
+    "to_bitmap",
     "to_boolean",
     "to_datetime",
+    "to_decimal",
     "to_float32",
     "to_float64",
     "to_int16",
     "to_int32",
     "to_int64",
     "to_int8",
+    "to_interval",
     "to_string",
+    "to_text",
+    "to_timestamp_tz",
     "to_uint16",
     "to_uint32",
     "to_uint64",
     "to_uint8",
     "to_varchar",
+    "to_vector",
     "uniq",
 ];
 
@@ -43,6 +51,7 @@ pub(super) const SET: &str = "__basalt_set";
 /// Puts what the library understands in the place of `expr`, whose parts were looked at before.
 pub(super) fn translate(expr: &mut Expr) {
     super::meaning::translate(expr);
+    json_notation::translate(expr);
     super::notation::translate(expr);
     match expr {
         Expr::Value(value) => {
@@ -54,6 +63,10 @@ pub(super) fn translate(expr: &mut Expr) {
             }
         }
         Expr::AnyOp { .. } | Expr::AllOp { .. } => quantified(expr),
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr: inner } if !is_number(inner) => {
+            let inner = std::mem::replace(inner.as_mut(), select::null());
+            *expr = select::call(NEGATE, vec![inner]);
+        }
         Expr::Function(function) => {
             filtered_aggregate(function);
             renamed(function);
@@ -64,6 +77,10 @@ pub(super) fn translate(expr: &mut Expr) {
         }
         _ => {}
     }
+}
+
+fn is_number(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(value.value, Value::Number(..)))
 }
 
 fn cast(kind: CastKind, expr: Expr, data_type: ast::DataType) -> Expr {
@@ -168,14 +185,34 @@ fn ordered_value(function: &mut Function) {
 
 /// `to_int32(x)` and its like are casts.
 fn conversion(function: &mut Function) -> Option<Expr> {
-    use ast::DataType as Sql;
     let name = plain_name(function)?;
+    if name == "sign" {
+        let list = arguments(function)?;
+        argument_expr(list.args.first().filter(|_| list.args.len() == 1)?)?;
+        set_name(function, "signum");
+        return Some(cast(CastKind::Cast, Expr::Function(function.clone()), ast::DataType::TinyInt(None)));
+    }
     let (kind, target) = match name.strip_prefix("try_") {
         Some(target) => (CastKind::TryCast, target),
         None => (CastKind::Cast, name.as_str()),
     };
-    let data_type = match target {
-        "to_string" | "to_varchar" => Sql::Varchar(None),
+    let list = arguments(function)?;
+    let exprs: Vec<&Expr> = list.args.iter().map(argument_expr).collect::<Option<_>>()?;
+    let data_type = match (target, exprs.as_slice()) {
+        ("to_decimal", [_, precision, scale]) => decimal(precision, Some(scale))?,
+        ("to_decimal", [_, precision]) => decimal(precision, None)?,
+        ("to_vector", [value]) => vector(value)?,
+        (target, [_]) => target_type(target)?,
+        _ => return None,
+    };
+    Some(cast(kind, exprs.first().copied()?.clone(), data_type))
+}
+
+/// The type a conversion function is named after.
+fn target_type(function: &str) -> Option<ast::DataType> {
+    use ast::DataType as Sql;
+    Some(match function {
+        "to_string" | "to_varchar" | "to_text" => Sql::Varchar(None),
         "to_boolean" => Sql::Boolean,
         "to_int8" => Sql::TinyInt(None),
         "to_int16" => Sql::SmallInt(None),
@@ -187,27 +224,48 @@ fn conversion(function: &mut Function) -> Option<Expr> {
         "to_uint64" => Sql::UInt64,
         "to_float32" => Sql::Float32,
         "to_float64" => Sql::Float64,
+        "to_decimal" => Sql::Decimal(ExactNumberInfo::None),
+        "to_binary" => Sql::Bytea,
+        "to_date" => Sql::Date,
         "to_datetime" | "to_timestamp" => Sql::Timestamp(None, TimezoneInfo::None),
+        "to_timestamp_tz" => Sql::Timestamp(None, TimezoneInfo::Tz),
+        "to_interval" => Sql::Interval { fields: None, precision: None },
+        "to_bitmap" => custom("bitmap", Vec::new()),
         _ => return None,
-    };
-    let list = arguments(function)?;
-    let [argument] = list.args.as_slice() else {
-        return None;
-    };
-    let inner = argument_expr(argument)?.clone();
-    let inner = match target {
-        // Numbers count seconds: that is the function's to know, not the cast's.
-        "to_datetime" | "to_timestamp" if !is_text(&inner) && kind == CastKind::Cast => {
-            set_name(function, "to_timestamp");
-            Expr::Function(function.clone())
-        }
-        _ => inner,
-    };
-    Some(cast(kind, inner, data_type))
+    })
 }
 
-fn is_text(expr: &Expr) -> bool {
-    matches!(expr, Expr::Value(value) if matches!(value.value, Value::SingleQuotedString(_)))
+fn custom(name: &str, arguments: Vec<String>) -> ast::DataType {
+    ast::DataType::Custom(ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]), arguments)
+}
+
+fn whole_number(expr: &Expr) -> Option<u64> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Value::Number(text, _) => text.parse().ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn decimal(precision: &Expr, scale: Option<&&Expr>) -> Option<ast::DataType> {
+    let scale = scale.map_or(Some(0), |scale| whole_number(scale))?;
+    let info = ExactNumberInfo::PrecisionAndScale(whole_number(precision)?, i64::try_from(scale).ok()?);
+    Some(ast::DataType::Decimal(info))
+}
+
+/// A vector of as many numbers as its text or array shows.
+fn vector(value: &Expr) -> Option<ast::DataType> {
+    let length = match value {
+        Expr::Array(array) => array.elem.len(),
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => text.split(',').count(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(custom("vector", vec![length.to_string()]))
 }
 
 /// `x = ANY (q)` is `x IN (q)`, `x <> ALL (q)` is `x NOT IN (q)`. In the others the subquery gets a name of its own: the

@@ -223,7 +223,7 @@ async fn columns(context: &StatementContext, select: &mut Select, known: Option<
         return Ok(());
     }
     let all = select::select(vec![select::everything()], select.from.clone(), None);
-    let (plan, _) = context.logical_plan(&with(all, known), Vec::new())?;
+    let (plan, _) = context.logical_plan(&with(all, known), Vec::new()).await?;
     let names: Vec<String> = plan.schema().fields().iter().map(|f| f.name().clone()).collect();
     let mut projection = Vec::new();
     for item in std::mem::take(&mut select.projection) {

@@ -1,9 +1,9 @@
 //! Single expressions outside of queries: defaults, partition expressions, load mappings, constants.
 
-use super::{StatementContext, explain, prepare, resolve::Resolver, session::PlanningSession, zoned};
+use super::{StatementContext, explain, numbers, prepare, resolve::Resolver, session::PlanningSession, zoned};
 use crate::{
     Error, Result,
-    functions::{Scope, checked},
+    functions::{Scope, cast_expression, checked},
 };
 use arrow::{datatypes::SchemaRef, record_batch::RecordBatch};
 use chrono_tz::Tz;
@@ -86,7 +86,9 @@ pub(super) fn lower(session: &PlanningSession, expr: Expr, schema: &DFSchema) ->
         .with_query_execution_start_time(session.execution_props().query_execution_start_time)
         .build();
     let simplifier = ExprSimplifier::new(context);
+    let expr = numbers::typed_expression(expr, schema)?.data;
     let expr = simplifier.coerce(expr, schema)?;
+    let expr = cast_expression(expr, schema, session.zone())?.data;
     let expr = zoned::expression_in_zone(expr, schema, session)?;
     let expr = checked(expr, schema, Scope::All)?.data;
     let expr = simplifier.simplify(expr)?;

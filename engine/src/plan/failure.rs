@@ -4,7 +4,7 @@ use super::{dialect::SET, meaning};
 use crate::Error;
 use datafusion::{
     arrow::error::ArrowError,
-    common::{DataFusionError, SchemaError},
+    common::{DataFusionError, SchemaError, Span},
     parquet::errors::ParquetError,
 };
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// Translates an error of planning or running.
 pub(crate) fn explain(error: DataFusionError) -> Error {
     match error {
-        DataFusionError::Context(_, inner) | DataFusionError::Diagnostic(_, inner) => explain(*inner),
+        DataFusionError::Context(_, inner) => explain(*inner),
+        DataFusionError::Diagnostic(diagnostic, inner) => placed(explain(*inner), diagnostic.span),
         DataFusionError::Shared(inner) => match Arc::try_unwrap(inner) {
             Ok(inner) => explain(inner),
             Err(shared) => explain_shared(&shared),
@@ -57,6 +58,26 @@ fn explain_shared(error: &DataFusionError) -> Error {
         DataFusionError::ParquetError(inner) => Error::Corrupt { message: inner.to_string() },
         DataFusionError::Execution(message) => Error::Evaluation { message: message.clone() },
         other => Error::Internal { message: first_line(&other.to_string()), source: None },
+    }
+}
+
+/// The error with the place in the text that it is about.
+fn placed(error: Error, span: Option<Span>) -> Error {
+    let Some(Span { start, .. }) = span.filter(|span| span.start.line > 0) else {
+        return error;
+    };
+    let place = format!(" at line {}, column {}", start.line, start.column);
+    match error {
+        Error::UnknownColumn { name, hint } if !hint.contains(" at line ") => {
+            Error::UnknownColumn { name, hint: hint + &place }
+        }
+        Error::UnknownFunction { name, hint } if !hint.contains(" at line ") => {
+            Error::UnknownFunction { name, hint: hint + &place }
+        }
+        Error::Semantic { message } if !message.contains(" at line ") => {
+            Error::Semantic { message: first_line(&message) + &place }
+        }
+        other => other,
     }
 }
 

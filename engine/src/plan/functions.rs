@@ -51,7 +51,7 @@ impl FunctionBody {
     /// The body over `arguments`.
     fn call(&self, context: &StatementContext, name: &str, arguments: Vec<Expr>) -> Result<Expr> {
         let limits = context.sql_limits();
-        let arguments = self.typed(context, name, arguments)?;
+        let arguments = self.typed(name, arguments)?;
         let mut body = if begins_query(&self.body) {
             Expr::Subquery(parse_query(&self.body, limits)?)
         } else {
@@ -59,7 +59,7 @@ impl FunctionBody {
         };
         self.substitute(&mut body, &arguments);
         match &self.returns {
-            Returns::Value(data_type) => cast(context, body, data_type),
+            Returns::Value(data_type) => cast(body, data_type),
             Returns::Unsaid => Ok(body),
             Returns::Table(_) => {
                 Err(Error::Semantic { message: format!("function `{name}` makes a table: it belongs behind FROM") })
@@ -72,7 +72,7 @@ impl FunctionBody {
         let Returns::Table(columns) = &self.returns else {
             return Err(Error::Semantic { message: format!("function `{name}` makes no table") });
         };
-        let arguments = self.typed(context, name, arguments)?;
+        let arguments = self.typed(name, arguments)?;
         let mut body = parse_query(&self.body, context.sql_limits())?;
         self.substitute(body.as_mut(), &arguments);
         let def = |name: &str| TableAliasColumnDef { name: exact(name), data_type: None };
@@ -84,7 +84,7 @@ impl FunctionBody {
         };
         let inner = TableFactor::Derived { lateral: false, subquery: body, alias: Some(alias), sample: None };
         let item = |(name, data_type): &(String, String)| -> Result<SelectItem> {
-            Ok(named(cast(context, select::column(name), data_type)?, name))
+            Ok(named(cast(select::column(name), data_type)?, name))
         };
         let projection = match columns.is_empty() {
             true => vec![everything()],
@@ -94,14 +94,14 @@ impl FunctionBody {
     }
 
     /// The arguments, in the types of their parameters.
-    fn typed(&self, context: &StatementContext, name: &str, arguments: Vec<Expr>) -> Result<Vec<Expr>> {
+    fn typed(&self, name: &str, arguments: Vec<Expr>) -> Result<Vec<Expr>> {
         let (wanted, found) = (self.parameters.len(), arguments.len());
         if wanted != found {
             let message = format!("function `{name}` takes {wanted} arguments, not {found}");
             return Err(Error::Semantic { message });
         }
         let typed = self.parameters.iter().zip(arguments).map(|((_, data_type), argument)| match data_type {
-            Some(data_type) => cast(context, argument, data_type),
+            Some(data_type) => cast(argument, data_type),
             None => Ok(argument),
         });
         typed.collect()
@@ -128,7 +128,7 @@ fn begins_query(body: &str) -> bool {
     ["select", "with"].iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
-fn cast(_context: &StatementContext, expr: Expr, data_type: &str) -> Result<Expr> {
+fn cast(expr: Expr, data_type: &str) -> Result<Expr> {
     let data_type = parse_type(data_type)?;
     Ok(Expr::Cast { kind: CastKind::Cast, expr: Box::new(expr), data_type, array: false, format: None })
 }

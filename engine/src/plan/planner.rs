@@ -7,7 +7,7 @@ use super::{
     zoned,
 };
 use crate::{
-    functions::{CheckArithmetic, Functions, Scope},
+    functions::{CheckArithmetic, Functions, Scope, replace_casts},
     runtime::PlannerKey,
     table::SegmentTable,
 };
@@ -108,6 +108,7 @@ pub(super) fn optimize(session: &PlanningSession, plan: LogicalPlan) -> Result<L
     let plan = if light { plan } else { exists::as_counts(plan)? };
     let state = session.state();
     let plan = state.analyzer().execute_and_check(plan, state.config_options(), |_, _| {})?;
+    let plan = replace_casts(plan, session.zone())?;
     let plan = zoned::in_zone(plan, session)?;
     if light {
         return LIGHT.optimize(plan, session, |_, _| {});

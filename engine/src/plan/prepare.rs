@@ -5,9 +5,9 @@ use super::{
     StatementContext, dialect,
     functions::Expansion,
     naming::{self, Names},
-    shape,
+    row_functions, shape,
 };
-use crate::{Error, Parameters, Result};
+use crate::{Error, Parameters, Result, copy, sql::location_of_table};
 use datafusion::sql::sqlparser::ast::{
     self, Expr, Ident, ObjectName, ObjectNamePart, TableFactor, TableVersion, Value, VisitMut, VisitorMut,
 };
@@ -18,6 +18,8 @@ pub(super) struct Prepared {
     pub query: ast::Query,
     pub names: Names,
     pub versions: Vec<VersionedTable>,
+    /// Places of files, and the names that stand for them.
+    pub staged: Vec<(String, TableFactor)>,
 }
 
 /// A table that the query reads at an older version: `relation` stands in its place.
@@ -38,14 +40,17 @@ pub(super) struct StandIns<'a> {
 pub(super) fn prepare(query: &ast::Query, stand_ins: StandIns<'_>) -> Result<Prepared> {
     let mut query = query.clone();
     let names = naming::name_outer(&mut query);
+    let mentions = copy::Mentions::of(&query);
     let mut visitor = Preparation {
         binding: Binding { stand_ins, next: 0, expansion: Expansion::default() },
         versions: Vec::new(),
+        staged: Vec::new(),
+        mentions,
         outermost: true,
     };
     match query.visit(&mut visitor) {
         ControlFlow::Break(error) => Err(error),
-        ControlFlow::Continue(()) => Ok(Prepared { query, names, versions: visitor.versions }),
+        ControlFlow::Continue(()) => Ok(Prepared { query, names, versions: visitor.versions, staged: visitor.staged }),
     }
 }
 
@@ -61,7 +66,28 @@ pub(super) fn bind<T: VisitMut>(node: &mut T, stand_ins: StandIns<'_>) -> Result
 struct Preparation<'a> {
     binding: Binding<'a>,
     versions: Vec<VersionedTable>,
+    staged: Vec<(String, TableFactor)>,
+    mentions: copy::Mentions,
     outermost: bool,
+}
+
+impl Preparation<'_> {
+    fn is_staged(&self, name: &ObjectName) -> bool {
+        let plain = name.0.first().and_then(ObjectNamePart::as_ident).map(|ident| ident.value.as_str());
+        self.staged.iter().any(|(relation, _)| Some(relation.as_str()) == plain)
+    }
+
+    /// Puts a name in the place of files.
+    fn stage(&mut self, factor: &mut TableFactor) {
+        if location_of_table(factor).is_none() && copy::staged_function(factor).is_none() {
+            return;
+        }
+        let relation = copy::relation_name(self.staged.len());
+        self.staged.push((relation.clone(), factor.clone()));
+        let TableFactor::Table { name, args, .. } = factor else { return };
+        *name = ObjectName(vec![ObjectNamePart::Identifier(Ident::with_quote('"', relation))]);
+        *args = None;
+    }
 }
 
 impl VisitorMut for Preparation<'_> {
@@ -93,7 +119,20 @@ impl VisitorMut for Preparation<'_> {
         }
     }
 
+    fn post_visit_select(&mut self, select: &mut ast::Select) -> ControlFlow<Error> {
+        let is_staged = |t: &ast::TableWithJoins| {
+            let staged = |f: &TableFactor| matches!(f, TableFactor::Table { name, .. } if self.is_staged(name));
+            staged(&t.relation) || t.joins.iter().any(|j| staged(&j.relation))
+        };
+        if select.from.iter().any(is_staged) {
+            copy::hide_from_wildcards(select, self.mentions);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn post_visit_table_factor(&mut self, table: &mut TableFactor) -> ControlFlow<Error> {
+        self.stage(table);
+        row_functions::mark_lateral(table);
         let TableFactor::Table { name, alias, version, .. } = table else {
             return ControlFlow::Continue(());
         };
@@ -127,6 +166,12 @@ impl VisitorMut for Binding<'_> {
             Some(Ok(value)) => *expr = value,
             Some(Err(error)) => return ControlFlow::Break(error),
             None => {}
+        }
+        if let Some(value) = super::variables::asked(self.stand_ins.context, expr) {
+            match value {
+                Ok(value) => *expr = value,
+                Err(error) => return ControlFlow::Break(error),
+            }
         }
         match self.expansion.enter(self.stand_ins.context, expr) {
             Ok(()) => ControlFlow::Continue(()),

@@ -1,11 +1,12 @@
 //! Names to things: databases, tables, views, functions, over the statement's snapshot.
 
 use super::{
-    ResolvedTable, StatementContext, asof, explain, functions,
+    ResolvedTable, StatementContext, asof, by_value, explain, functions,
     guard::guard,
     lateral,
     prepare::{self, Prepared, StandIns},
     relations::Relations,
+    row_functions,
     session::PlanningSession,
     types::Types,
 };
@@ -17,13 +18,16 @@ use crate::{
     sql::ASOF_MARK,
     system,
 };
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::{
+    datatypes::{DataType, Field, Schema, SchemaRef},
+    record_batch::{RecordBatch, RecordBatchOptions},
+};
 use basalt_meta::{Database, DatabaseId, Table, TableKind, TableSnapshot};
 use datafusion::{
     catalog::{Session, TableFunctionArgs, TableProvider},
     common::{DFSchema, DataFusionError, Result as PlanResult, TableReference},
     config::ConfigOptions,
-    datasource::{cte_worktable::CteWorkTable, provider_as_source},
+    datasource::{MemTable, cte_worktable::CteWorkTable, provider_as_source},
     execution::context::SQLOptions,
     logical_expr::{
         AggregateUDF, Expr, HigherOrderUDF, LogicalPlan, LogicalPlanBuilder, ScalarUDF, TableSource, WindowUDF,
@@ -39,6 +43,9 @@ use std::{
     collections::HashMap,
     sync::{Arc, LazyLock},
 };
+
+/// Table function that reads a kept result.
+const RESULT_SCAN: &str = "result_scan";
 
 /// How deep views may refer to views.
 const VIEW_DEPTH_MAX: usize = 16;
@@ -170,10 +177,10 @@ impl<'a> Resolver<'a> {
     pub fn plan(&self, query: ast::Query) -> PlanResult<LogicalPlan> {
         let planner = SqlToRel::new_with_options(self, parser_options());
         let plan = planner.sql_statement_to_plan(ast::Statement::Query(Box::new(query)))?;
-        let plan = lateral::inline(asof::resolve(plan)?)?;
+        let plan = lateral::inline(row_functions::expand(asof::resolve(plan)?)?)?;
         let reads = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         reads.verify_plan(&plan)?;
-        Ok(plan)
+        by_value::by_value(plan)
     }
 
     /// An expression over columns of `schema`.
@@ -221,6 +228,34 @@ impl<'a> Resolver<'a> {
         }
     }
 
+    /// Table functions that look at the session or the catalogue.
+    fn own_table_function(&self, name: &str, args: &[Expr]) -> PlanResult<Option<Arc<dyn TableProvider>>> {
+        let known = name.eq_ignore_ascii_case(RESULT_SCAN)
+            || system::TABLE_FUNCTIONS.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if !known {
+            return Ok(None);
+        }
+        let external = |error: Error| DataFusionError::External(Box::new(error));
+        let value = |arg: &Expr| match arg {
+            Expr::Literal(value, _) => Ok(value.clone()),
+            other => Err(external(Error::Semantic { message: format!("{name} takes constants, not `{other}`") })),
+        };
+        let values = args.iter().map(value).collect::<PlanResult<Vec<_>>>()?;
+        if !name.eq_ignore_ascii_case(RESULT_SCAN) {
+            return system::table_function(self.context, name, &values).map_err(external);
+        }
+        let [Some(Some(id))] = values.iter().map(|v| v.try_as_str()).collect::<Vec<_>>()[..] else {
+            let message = "result_scan takes the id of a query".to_owned();
+            return Err(external(Error::Semantic { message }));
+        };
+        let user = &self.context.session.principal.name;
+        let Some((schema, batches)) = self.context.parts.results.get(user, id) else {
+            let message = format!("there is no kept result of query `{id}`");
+            return Err(external(Error::InvalidArgument { message }));
+        };
+        result_table(&schema, &batches).map(Some)
+    }
+
     /// A view as the plan of its query, under the view's column names.
     fn view(&self, view: &Table, text: &str, database: &str) -> Result<Arc<dyn TableSource>> {
         if self.depth >= VIEW_DEPTH_MAX {
@@ -228,8 +263,11 @@ impl<'a> Resolver<'a> {
             return Err(Error::Semantic { message });
         }
         let query = crate::sql::parse_query(text, self.context.sql_limits())?;
-        let Prepared { query, names, versions } =
+        let Prepared { query, names, versions, staged } =
             prepare::prepare(&query, StandIns { context: self.context, parameters: None })?;
+        if !staged.is_empty() {
+            return Err(Error::Unsupported { what: format!("view `{}`: views over files of stages", view.name) });
+        }
         let mut relations: HashMap<String, Arc<dyn TableProvider>> = HashMap::new();
         for version in versions {
             let table = super::timetravel::resolve(self.context, &version)?;
@@ -261,7 +299,25 @@ impl<'a> Resolver<'a> {
 }
 
 fn parser_options() -> ParserOptions {
-    ParserOptions::new().with_parse_float_as_decimal(true)
+    ParserOptions::new().with_parse_float_as_decimal(true).with_collect_spans(true)
+}
+
+/// A kept result under names that differ.
+fn result_table(schema: &SchemaRef, batches: &[RecordBatch]) -> PlanResult<Arc<dyn TableProvider>> {
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    let fields = schema.fields().iter().map(|field| {
+        let times = taken.entry(field.name().clone()).or_default();
+        *times += 1;
+        let name = if *times == 1 { field.name().clone() } else { format!("{}_{times}", field.name()) };
+        Field::new(name, field.data_type().clone(), true)
+    });
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let batches = batches.iter().map(|batch| {
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(schema.clone(), batch.columns().to_vec(), &options)?)
+    });
+    let batches = batches.collect::<PlanResult<Vec<_>>>()?;
+    Ok(Arc::new(MemTable::try_new(schema, vec![batches])?))
 }
 
 /// A view: planning puts its plan in the place of its name.
@@ -287,10 +343,13 @@ impl ContextProvider for Resolver<'_> {
 
     fn get_table_function_source(&self, name: &str, args: Vec<Expr>) -> PlanResult<Arc<dyn TableSource>> {
         let unknown = || Error::UnknownFunction { name: name.to_owned(), hint: String::new() };
+        let args = fold(self.session, args)?;
+        if let Some(provider) = self.own_table_function(name, &args)? {
+            return Ok(provider_as_source(provider));
+        }
         let functions = &self.context.parts.functions;
         let function =
             functions.table(&name.to_lowercase()).ok_or_else(|| DataFusionError::External(Box::new(unknown())))?;
-        let args = fold(self.session, args)?;
         let provider = function.call_with_args(TableFunctionArgs::new(&args, self.session as &dyn Session))?;
         Ok(provider_as_source(provider))
     }
@@ -304,7 +363,11 @@ impl ContextProvider for Resolver<'_> {
     }
 
     fn get_relation_planners(&self) -> &[Arc<dyn RelationPlanner>] {
-        static PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(Relations::planners);
+        static PLANNERS: LazyLock<Vec<Arc<dyn RelationPlanner>>> = LazyLock::new(|| {
+            let mut planners = row_functions::planners();
+            planners.extend(Relations::planners());
+            planners
+        });
         &PLANNERS
     }
 

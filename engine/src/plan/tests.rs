@@ -98,7 +98,7 @@ async fn texts_are_times_of_the_sessions_zone() {
     );
     assert_eq!(
         rig.value("select cast(min(ts) as varchar), cast(min(ts) as date) from t").await,
-        "2024-07-01T03:00:00|2024-07-01"
+        "2024-07-01 03:00:00.000000|2024-07-01"
     );
     assert_eq!(rig.value("select extract(hour from min(ts)), to_yyyymmdd(min(ts)) from t").await, "3|20240701");
     assert_eq!(rig.value("select date_trunc('day', min(ts)) = timestamp '2024-07-01 00:00:00' from t").await, "true");

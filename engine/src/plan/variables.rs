@@ -7,7 +7,10 @@ use arrow::datatypes::DataType;
 use datafusion::{
     common::ScalarValue,
     logical_expr::ScalarUDF,
-    sql::sqlparser::ast::{Expr, Function, FunctionArgumentList, FunctionArguments, ObjectName, UnaryOperator, Value},
+    sql::sqlparser::ast::{
+        Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, ObjectName,
+        ObjectNamePart, UnaryOperator, Value,
+    },
 };
 use std::sync::Arc;
 
@@ -54,6 +57,34 @@ pub(super) fn placeholder(context: &StatementContext, placeholder: &str) -> Opti
         },
         None => Err(Error::Semantic { message: format!("session variable `{name}` is not set") }),
     })
+}
+
+/// `getvariable('name')`: NULL where there is no such variable. `None` when `expr` is another.
+pub(super) fn asked(context: &StatementContext, expr: &Expr) -> Option<Result<Expr>> {
+    let Expr::Function(function) = expr else {
+        return None;
+    };
+    let [ObjectNamePart::Identifier(ident)] = function.name.0.as_slice() else {
+        return None;
+    };
+    if !ident.value.eq_ignore_ascii_case("getvariable") {
+        return None;
+    }
+    let FunctionArguments::List(list) = &function.args else {
+        return None;
+    };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(name)))] = list.args.as_slice() else {
+        let message = "getvariable takes the name of one variable as a text".to_string();
+        return Some(Err(Error::Semantic { message }));
+    };
+    let Value::SingleQuotedString(name) = &name.value else {
+        return None;
+    };
+    let name = name.to_lowercase();
+    match context.session.variables.contains_key(&name) {
+        true => placeholder(context, &["$", &name].concat()),
+        false => Some(Ok(select::null())),
+    }
 }
 
 /// The function that answers a variable, if `name` is one's.

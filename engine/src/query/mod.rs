@@ -6,6 +6,7 @@ mod handle;
 mod pages;
 mod registry;
 mod request;
+mod results;
 mod run;
 mod shared;
 
@@ -18,4 +19,5 @@ pub use handle::{CloseReason, Progress, QueryHandle, QueryState, QueryStats};
 pub use pages::ResultPage;
 pub(crate) use registry::{QuerySummary, Registry};
 pub use request::{Parameters, QueryRequest, StageAttachment};
+pub(crate) use results::Results;
 pub(crate) use run::{open_context, start};

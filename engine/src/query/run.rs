@@ -4,6 +4,7 @@ use super::{
     Counters, QueryHandle, QueryRequest,
     pages::PageLimits,
     registry::{Added, Key, Slot},
+    results::Recording,
     shared::Shared,
 };
 use crate::{
@@ -193,14 +194,15 @@ async fn run(parts: &Arc<Parts>, shared: &Arc<Shared>, request: QueryRequest, se
             Ok(())
         }
         Outcome::Rows { schema, stream } => {
+            let recording = Recording::new(&parts.results, &shared.key.user, &shared.key.id, schema.clone());
             shared.planned(Some(schema), context.session.clone(), effect);
-            drain(shared, stream).await
+            drain(shared, stream, recording).await
         }
     }
 }
 
 /// Moves rows into the page buffer. Clients hear of the statement with its first rows, or as soon as it has to wait.
-async fn drain(shared: &Shared, mut stream: SendableRecordBatchStream) -> Result<()> {
+async fn drain(shared: &Shared, mut stream: SendableRecordBatchStream, mut recording: Recording<'_>) -> Result<()> {
     loop {
         let next = match poll!(stream.next()) {
             Poll::Ready(next) => next,
@@ -210,8 +212,15 @@ async fn drain(shared: &Shared, mut stream: SendableRecordBatchStream) -> Result
             }
         };
         match next {
-            None => return Ok(()),
-            Some(batch) => shared.push(batch.map_err(explain)?).await?,
+            None => {
+                recording.done();
+                return Ok(());
+            }
+            Some(batch) => {
+                let batch = batch.map_err(explain)?;
+                recording.add(&batch);
+                shared.push(batch).await?;
+            }
         }
     }
 }

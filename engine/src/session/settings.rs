@@ -46,7 +46,12 @@ const fn ignored(name: &'static str, default: &'static str, values: Values) -> D
 static DEFINITIONS: &[Definition] = &[
     ignored("acquire_lock_timeout", "30", Values::Number { min: 0, max: YEAR_SECS }),
     ignored("auto_compaction_imperfect_blocks_threshold", "25", Values::Any),
-    ignored("binary_output_format", "hex", Values::OneOf(&["hex"])),
+    acting(
+        "binary_output_format",
+        "HEX",
+        Values::OneOf(&["HEX", "BASE64", "UTF-8", "UTF-8-LOSSY"]),
+        "How bytes are shown in answers.",
+    ),
     ignored("copy_dedup_full_path_by_default", "0", SWITCH),
     acting(
         "ddl_column_type_nullable",
@@ -80,14 +85,25 @@ static DEFINITIONS: &[Definition] = &[
     ignored("enable_runtime_filter", "0", SWITCH),
     ignored("enable_table_lock", "1", SWITCH),
     ignored("enforce_local", "0", SWITCH),
-    ignored("geometry_output_format", "GeoJSON", Values::OneOf(&["GeoJSON"])),
+    acting("format_null_as_str", "0", SWITCH, "Whether answers show NULL as the text NULL (1) or as JSON's null (0)."),
+    acting(
+        "geometry_output_format",
+        "GeoJSON",
+        Values::OneOf(&["GeoJSON", "WKT", "EWKT", "WKB", "EWKB"]),
+        "How shapes are shown in answers.",
+    ),
     acting(
         "http_handler_result_timeout_secs",
         "60",
         Values::Number { min: 1, max: YEAR_SECS },
         "Seconds that a result nobody asks for is kept.",
     ),
-    ignored("http_json_result_mode", "display", Values::OneOf(&["display"])),
+    acting(
+        "http_json_result_mode",
+        "display",
+        Values::OneOf(&["display", "driver"]),
+        "Whether answers show dates and times, or count days and microseconds since 1970 for programs.",
+    ),
     acting(
         "idle_transaction_timeout_secs",
         "14400",
@@ -96,6 +112,12 @@ static DEFINITIONS: &[Definition] = &[
     ),
     ignored("input_read_buffer_size", "4194304", Values::Number { min: 1, max: u64::MAX }),
     ignored("join_spilling_memory_ratio", "60", Values::Number { min: 0, max: 100 }),
+    acting(
+        "load_file_metadata_expire_hours",
+        "24",
+        Values::Number { min: 0, max: 24 * 365 },
+        "Hours for which COPY remembers which files it has copied into a table.",
+    ),
     acting("max_block_size", "8192", Values::Number { min: 64, max: 1 << 20 }, "Rows that plans process at a time."),
     acting(
         "max_execute_time_in_seconds",
@@ -227,6 +249,8 @@ pub(crate) struct Settings {
     pub deduplicate_label: Option<String>,
     /// Steps a script may make.
     pub script_steps_max: u64,
+    /// How long COPY remembers a file.
+    pub copied_files_kept: Duration,
 }
 
 impl Settings {
@@ -252,6 +276,7 @@ impl Settings {
             nullable_columns: number("ddl_column_type_nullable") == 1,
             deduplicate_label: label.cloned(),
             script_steps_max: number("script_max_steps"),
+            copied_files_kept: Duration::from_secs(number("load_file_metadata_expire_hours") * 3600),
         }
     }
 }

@@ -13,6 +13,9 @@ use datafusion::sql::sqlparser::{
 impl Grammar<'_> {
     pub(super) fn alter(&mut self) -> Result<Statement> {
         self.parser.next_token();
+        if let Some(statement) = self.alter_stage()? {
+            return Ok(statement);
+        }
         if self.accept("table") {
             let if_exists = self.if_exists();
             let name = self.name()?;

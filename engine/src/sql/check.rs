@@ -26,6 +26,7 @@ pub(super) fn finish(statement: &mut Statement, shape: Shape) -> Result<()> {
         Statement::Insert(insert) => match &mut insert.source {
             InsertSource::Query(query) => tree(query.as_mut(), shape),
             InsertSource::Literals(_) => Ok(()),
+            InsertSource::Files(files) => tree(&mut files.values, shape),
         },
         Statement::Update(update) => {
             tree(&mut update.assignments, shape)?;
@@ -53,6 +54,7 @@ pub(super) fn finish(statement: &mut Statement, shape: Shape) -> Result<()> {
             tree(&mut replace.delete_when, shape)?;
             match &mut replace.source {
                 InsertSource::Query(query) => tree(query.as_mut(), shape),
+                InsertSource::Files(files) => tree(&mut files.values, shape),
                 InsertSource::Literals(_) => Ok(()),
             }
         }
@@ -83,6 +85,17 @@ pub(super) fn finish(statement: &mut Statement, shape: Shape) -> Result<()> {
         },
         Statement::Show(show) => match &mut show.filter {
             Some(super::ShowFilter::Where(expr)) => tree(expr.as_mut(), shape),
+            _ => Ok(()),
+        },
+        Statement::Stage(stage) => match stage.as_mut() {
+            super::StageStatement::CopyIntoTable(copy) => match &mut copy.source {
+                super::CopySource::Query(query) => tree(query.as_mut(), shape),
+                super::CopySource::Location(_) => Ok(()),
+            },
+            super::StageStatement::CopyIntoLocation(copy) => {
+                tree(copy.query.as_mut(), shape)?;
+                tree(&mut copy.partition_by, shape)
+            }
             _ => Ok(()),
         },
         _ => Ok(()),

@@ -21,6 +21,12 @@ impl Grammar<'_> {
         let or_replace = self.accept_all(&["or", "replace"]);
         let temporary = self.accept("temporary") || self.accept("temp");
         let transient = self.accept("transient");
+        if !temporary
+            && !transient
+            && let Some(statement) = self.create_stage(or_replace)?
+        {
+            return Ok(statement);
+        }
         if !temporary && (self.accept("database") || self.accept("schema")) {
             return self.create_database(or_replace);
         }
@@ -342,6 +348,9 @@ impl Grammar<'_> {
         self.parser.next_token();
         if let Some(object) = self.drop_object()? {
             return Ok(object);
+        }
+        if let Some(statement) = self.drop_stage()? {
+            return Ok(statement);
         }
         let statement = if self.accept("database") || self.accept("schema") {
             Statement::DropDatabase { if_exists: self.if_exists(), name: self.ident()? }

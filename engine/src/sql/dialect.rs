@@ -1,11 +1,12 @@
 //! The grammar we accept, as switches of the parser library.
 
-use super::nested;
+use super::{nested, path};
 use datafusion::sql::sqlparser::{
     ast::{BinaryOperator, Expr},
     dialect::Dialect,
     keywords::{self, Keyword},
     parser::{Parser, ParserError},
+    tokenizer::Token,
 };
 
 /// Basalt's SQL.
@@ -30,22 +31,27 @@ impl Dialect for BasaltDialect {
     }
 
     fn parse_prefix(&self, parser: &mut Parser) -> Option<Result<Expr, ParserError>> {
-        nested::prefix(parser, self)
+        nested::prefix(parser, self).or_else(|| path::prefix(parser))
     }
 
     fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
-        nested::precedence(parser, self).map(Ok)
+        path::precedence(parser).or_else(|| nested::precedence(parser, self)).map(Ok)
     }
 
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, precedence: u8) -> Option<Result<Expr, ParserError>> {
-        // `a DIV b` binds like `a / b`.
-        if parser.parse_keyword(Keyword::DIV) {
+        // `a DIV b` and `a // b` bind like `a / b`.
+        let slashes = parser.peek_token_ref().token == Token::Div && parser.peek_nth_token_ref(1).token == Token::Div;
+        if slashes {
+            parser.next_token();
+            parser.next_token();
+        }
+        if slashes || parser.parse_keyword(Keyword::DIV) {
             let left = Box::new(expr.clone());
             let right = parser.parse_subexpr(precedence);
             let op = BinaryOperator::MyIntegerDivide;
             return Some(right.map(|right| Expr::BinaryOp { left, op, right: Box::new(right) }));
         }
-        nested::infix(parser, expr)
+        path::infix(parser, expr, precedence).or_else(|| nested::infix(parser, expr))
     }
 
     fn supports_string_literal_backslash_escape(&self) -> bool {

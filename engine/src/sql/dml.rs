@@ -20,6 +20,10 @@ impl Grammar<'_> {
             return self.insert_many();
         }
         let (table, columns, overwrite) = self.insert_head()?;
+        if let Some(files) = self.insert_files()? {
+            let source = InsertSource::Files(Box::new(files));
+            return Ok(Statement::Insert(Box::new(Insert { table, columns, overwrite, source })));
+        }
         let source = InsertSource::Query(self.query()?);
         Ok(Statement::Insert(Box::new(Insert { table, columns, overwrite, source })))
     }

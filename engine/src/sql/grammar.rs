@@ -19,7 +19,6 @@ pub(super) struct Grammar<'a> {
 
 /// Statements we know of and do not have.
 const REFUSED: &[&str] = &[
-    "copy",
     "load",
     "unload",
     "prepare",
@@ -46,11 +45,6 @@ const REFUSED: &[&str] = &[
     "listen",
     "unlisten",
     "notify",
-    "presign",
-    "list",
-    "ls",
-    "remove",
-    "rm",
     "put",
     "get",
     "refresh",
@@ -97,6 +91,11 @@ impl<'a> Grammar<'a> {
             return self.expected("the end of the expression");
         }
         Ok(expr)
+    }
+
+    /// The whole text.
+    pub fn sql(&self) -> &str {
+        self.sql
     }
 
     pub fn at_end(&self) -> bool {
@@ -160,6 +159,10 @@ impl<'a> Grammar<'a> {
             "grant" => self.grant(),
             "revoke" => self.revoke(),
             "desc" | "describe" => self.describe(),
+            "copy" => self.copy(),
+            "list" | "ls" => self.list_stage(),
+            "remove" | "rm" => self.remove_stage(),
+            "presign" => self.presign(),
             other if REFUSED.contains(&other) => {
                 Err(Error::Unsupported { what: format!("{} statements", other.to_uppercase()) })
             }
@@ -177,6 +180,26 @@ impl<'a> Grammar<'a> {
         let mode = if self.accept("analyze") {
             let _ = self.accept("verbose");
             ExplainMode::Analyze
+        } else if self.accept("syntax") {
+            ExplainMode::Syntax
+        } else if let Some(word) = [
+            "ast",
+            "raw",
+            "optimized",
+            "memo",
+            "pipeline",
+            "fragments",
+            "graph",
+            "join",
+            "perf",
+            "estimated",
+            "decorrelated",
+        ]
+        .iter()
+        .find(|word| self.is(word))
+        {
+            let what = format!("EXPLAIN {} (PLAN, VERBOSE, SYNTAX and ANALYZE are there)", word.to_uppercase());
+            return Err(Error::Unsupported { what });
         } else if self.accept("verbose") {
             ExplainMode::Verbose
         } else {

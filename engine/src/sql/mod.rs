@@ -12,13 +12,16 @@ mod dml;
 mod grammar;
 mod hints;
 mod limits;
+mod locations;
 mod names;
 mod nested;
 mod objects;
+mod path;
 mod replace;
 mod scan;
 mod script;
 mod show;
+mod stage;
 mod statement;
 #[cfg(test)]
 mod tests;
@@ -32,6 +35,7 @@ pub(crate) use names::{ident_name, last_name, matches_name, name_parts};
 pub(crate) use objects::*;
 pub(crate) use replace::*;
 pub(crate) use script::*;
+pub(crate) use stage::*;
 pub(crate) use statement::*;
 pub(crate) use types::parse_type;
 pub(crate) use values::{Literal, LiteralRows};
@@ -63,6 +67,7 @@ pub(crate) fn parse(sql: &str, limits: SqlLimits) -> Result<Statement> {
         return Ok(aside.apply(grammar(head, tokens, limits).literal_insert(rows)?));
     }
     limits::check_size(sql, limits)?;
+    let sql = &*locations::quote_locations(sql);
     let (mut tokens, shape) = tokens_of(sql, limits)?;
     let aside = Aside::take(&mut tokens)?;
     on_fitting_stack(shape, || {

@@ -37,7 +37,11 @@ fn map(parser: &mut Parser, dialect: &dyn Dialect) -> Parsed {
     if !parser.consume_token(&Token::RBrace) {
         loop {
             // A key ends at the colon, which would else be an access to a field.
-            let key = Box::new(parser.parse_subexpr(dialect.prec_value(Precedence::Colon))?);
+            let tokens = (&parser.peek_token_ref().token, &parser.peek_nth_token_ref(1).token);
+            let key = Box::new(match tokens {
+                (Token::Word(_), Token::Colon) => Expr::Identifier(parser.parse_identifier()?),
+                _ => parser.parse_subexpr(dialect.prec_value(Precedence::Colon))?,
+            });
             parser.expect_token(&Token::Colon)?;
             let value = Box::new(parser.parse_expr()?);
             entries.push(MapEntry { key, value });

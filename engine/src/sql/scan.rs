@@ -34,6 +34,11 @@ impl<'a> Scanner<'a> {
         Self { bytes: sql.as_bytes(), position: 0 }
     }
 
+    /// Goes on at this byte.
+    pub fn jump(&mut self, position: usize) {
+        self.position = position;
+    }
+
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.bytes.get(self.position + ahead).copied()
     }

@@ -19,7 +19,12 @@ impl Grammar<'_> {
         }
         let full = self.accept("full");
         let mut database = None;
-        let what = if self.accept("databases") || self.accept("schemas") {
+        let what = if self.accept_all(&["drop", "tables"]) {
+            database = self.in_database()?;
+            ShowWhat::DroppedTables
+        } else if self.accept_all(&["drop", "databases"]) {
+            ShowWhat::Objects("databases_dropped")
+        } else if self.accept("databases") || self.accept("schemas") {
             ShowWhat::Databases
         } else if self.accept_all(&["table", "status"]) {
             database = self.in_database()?;
@@ -50,6 +55,9 @@ impl Grammar<'_> {
         if self.accept_all(&["user", "functions"]) {
             return Ok(ShowWhat::Objects("user_functions"));
         }
+        if self.accept_all(&["table", "functions"]) {
+            return Ok(ShowWhat::Objects("table_functions"));
+        }
         if self.accept("variables") {
             return Ok(ShowWhat::Objects("session_variables"));
         }
@@ -60,12 +68,20 @@ impl Grammar<'_> {
             ("procedures", ShowWhat::Objects("procedures")),
             ("sequences", ShowWhat::Objects("sequences")),
             ("engines", ShowWhat::Engines),
+            ("catalogs", ShowWhat::Objects("catalogs")),
+            ("indexes", ShowWhat::Objects("indexes")),
+            ("locks", ShowWhat::Objects("locks")),
             ("metrics", ShowWhat::Metrics),
             ("users", ShowWhat::Users),
+            ("stages", ShowWhat::Stages),
+            ("connections", ShowWhat::Connections),
         ] {
             if self.accept(word) {
                 return Ok(what);
             }
+        }
+        if self.accept_all(&["file", "formats"]) {
+            return Ok(ShowWhat::FileFormats);
         }
         match &self.parser.peek_token_ref().token {
             Token::Word(word) => Err(Error::Unsupported { what: format!("SHOW {}", word.value.to_uppercase()) }),
@@ -105,13 +121,20 @@ impl Grammar<'_> {
         if let Some(statement) = self.describe_access()? {
             return Ok(statement);
         }
+        if let Some(statement) = self.describe_stage()? {
+            return Ok(statement);
+        }
         let _ = self.accept("table") || self.accept("view");
         Ok(Statement::Describe { name: self.name()? })
     }
 
     pub(super) fn use_database(&mut self) -> Result<Statement> {
         self.parser.next_token();
-        for word in ["catalog", "role", "secondary", "warehouse"] {
+        if self.is("catalog") && matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_)) {
+            self.parser.next_token();
+            return Ok(Statement::UseCatalog { name: self.ident()? });
+        }
+        for word in ["role", "secondary", "warehouse"] {
             if self.is(word) && matches!(self.parser.peek_nth_token_ref(1).token, Token::Word(_)) {
                 return Err(Error::Unsupported { what: format!("USE {}", word.to_uppercase()) });
             }

@@ -40,6 +40,9 @@ pub(crate) enum Statement {
     Use {
         database: Ident,
     },
+    UseCatalog {
+        name: Ident,
+    },
 
     CreateTable(Box<CreateTable>),
     AlterTable(Box<AlterTable>),
@@ -109,6 +112,8 @@ pub(crate) enum Statement {
     Show(Box<Show>),
     /// Users, roles, grants, policies.
     Access(Box<super::AccessStatement>),
+    /// Stages, their files, file formats and connections; COPY.
+    Stage(Box<super::StageStatement>),
 }
 
 /// How much EXPLAIN tells.
@@ -117,6 +122,8 @@ pub(crate) enum ExplainMode {
     Plan,
     /// Logical and physical plans.
     Verbose,
+    /// The statement as it was understood, as SQL.
+    Syntax,
     /// Runs it and reports measured rows and times.
     Analyze,
 }
@@ -298,6 +305,9 @@ pub(crate) enum InsertSource {
     Literals(LiteralRows),
     /// Any query; VALUES may hold the word DEFAULT.
     Query(Box<Query>),
+    /// Files: `[VALUES (?, …)] FROM @place FILE_FORMAT = (…)`. Without a place, `VALUES` with nothing behind it: the
+    /// rows come with the request.
+    Files(Box<super::InsertFiles>),
 }
 
 /// `UPDATE`.
@@ -370,6 +380,7 @@ pub(crate) enum ShowWhat {
         history: bool,
     },
     TableStatus,
+    DroppedTables,
     Views,
     Columns {
         table: ObjectName,
@@ -382,6 +393,9 @@ pub(crate) enum ShowWhat {
     Users,
     /// A system table as it is, by name.
     Objects(&'static str),
+    Stages,
+    FileFormats,
+    Connections,
 }
 
 /// How SHOW is narrowed.

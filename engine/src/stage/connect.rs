@@ -8,11 +8,6 @@ use basalt_storage::FileStore;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::collections::BTreeMap;
 
-/// Whether a text is the URL of a store.
-pub(crate) fn is_external(location: &str) -> bool {
-    location.contains("://")
-}
-
 /// Opens the store a URL names.
 pub(crate) fn open_external(parts: &Parts, url: &str, connection: &BTreeMap<String, String>) -> Result<FileStore> {
     let (url, options) = connection_options(url, connection)?;

@@ -5,10 +5,15 @@
 use super::{
     connect::open_external,
     location::check_path,
-    model::{StageFile, decode, encode},
+    model::{StageFile, StageRecord, decode, encode},
     registry::{Stage, entity, find_stage},
 };
-use crate::{ByteStream, Error, Result, Session, access::Privilege, parts::Parts};
+use crate::{
+    ByteStream, Error, Result, Session,
+    access::{Object, Privilege},
+    parts::Parts,
+    query::open_context,
+};
 use basalt_meta::{Changes, Edit, Entity, EntityKind, Precondition, Snapshot};
 use basalt_storage::FileStore;
 use dashmap::DashMap;
@@ -93,6 +98,16 @@ pub(crate) struct Opened {
     pub files: Vec<Found>,
 }
 
+/// The stage of this name, if the session may do this with it. One's own stage asks for nothing.
+fn permitted(parts: &Arc<Parts>, session: &Session, name: &str, privilege: Privilege) -> Result<Stage> {
+    let context = open_context(parts, session.clone())?;
+    let stage = find_stage(&context.snapshot, &session.principal, name)?;
+    if stage.changed_at.is_some() {
+        context.require(privilege, &Object::entity(EntityKind::Stage, stage.name.clone()))?;
+    }
+    Ok(stage)
+}
+
 fn file_name(stage: &Stage, path: &str) -> String {
     format!("{}/{path}", stage.key)
 }
@@ -105,9 +120,8 @@ pub(crate) async fn put(
     path: &str,
     body: ByteStream,
 ) -> Result<StageFile> {
-    crate::access::require_stage(parts, session, stage, Privilege::Write)?;
     check_path(path)?;
-    let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
+    let stage = permitted(parts, session, stage, Privilege::Write)?;
     let store = store_of(parts, &stage)?;
     let object = store.path_for(path);
     let mut writer = store.create(&object).await?;
@@ -202,9 +216,8 @@ pub(crate) async fn get(
     stage: &str,
     path: &str,
 ) -> Result<(StageFile, ByteStream)> {
-    crate::access::require_stage(parts, session, stage, Privilege::Read)?;
     check_path(path)?;
-    let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
+    let stage = permitted(parts, session, stage, Privilege::Read)?;
     let opened = list_found(parts, &stage, path).await?;
     let unknown = || Error::UnknownEntity { kind: EntityKind::StageFile, name: format!("@{}/{path}", stage.name) };
     let found = opened.files.into_iter().find(|f| f.file.path == path).ok_or_else(unknown)?;
@@ -218,8 +231,7 @@ pub(crate) async fn get(
 
 /// Files of a stage whose paths begin with `prefix`, in path order.
 pub(crate) async fn list(parts: &Arc<Parts>, session: &Session, stage: &str, prefix: &str) -> Result<Vec<StageFile>> {
-    crate::access::require_stage(parts, session, stage, Privilege::Read)?;
-    let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
+    let stage = permitted(parts, session, stage, Privilege::Read)?;
     Ok(list_found(parts, &stage, prefix).await?.files.into_iter().map(|f| f.file).collect())
 }
 
@@ -269,16 +281,34 @@ fn store_of(parts: &Parts, stage: &Stage) -> Result<FileStore> {
 
 /// Removes files; returns how many there were.
 pub(crate) async fn remove(parts: &Arc<Parts>, session: &Session, stage: &str, paths: &[String]) -> Result<usize> {
-    crate::access::require_stage(parts, session, stage, Privilege::Write)?;
-    let stage = find_stage(&parts.catalog.snapshot(), &session.principal, stage)?;
+    let stage = permitted(parts, session, stage, Privilege::Write)?;
+    remove_from(parts, &stage, paths).await
+}
+
+/// Paths of all files of a stage of ours.
+pub(crate) fn own_paths(snapshot: &Snapshot, key: &str) -> Result<Vec<String>> {
+    let prefix = format!("{key}/");
+    let files = snapshot.entities(EntityKind::StageFile, &prefix);
+    Ok(files.map(|e| e.name[prefix.len()..].to_string()).collect())
+}
+
+/// Removes files of a stage of ours that is going, or beginning anew.
+pub(crate) async fn remove_now(parts: &Arc<Parts>, key: &str, paths: &[String]) -> Result<()> {
+    let (name, record) = (key.to_string(), StageRecord::default());
+    let stage = Stage { key: name.clone(), name, record, changed_at: None };
+    remove_from(parts, &stage, paths).await.map(|_| ())
+}
+
+/// Removes files of a stage that was found.
+pub(crate) async fn remove_from(parts: &Arc<Parts>, stage: &Stage, paths: &[String]) -> Result<usize> {
     if stage.record.url.is_some() {
-        let store = store_of(parts, &stage)?;
+        let store = store_of(parts, stage)?;
         store.delete(paths.to_vec()).await?;
         return Ok(paths.len());
     }
     let mut attempt = 1;
     loop {
-        let (edits, preconditions, objects) = removal_edits(&parts.catalog.snapshot(), &stage, paths)?;
+        let (edits, preconditions, objects) = removal_edits(&parts.catalog.snapshot(), stage, paths)?;
         if edits.is_empty() {
             return Ok(0);
         }

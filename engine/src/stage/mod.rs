@@ -9,21 +9,16 @@ mod model;
 mod presign;
 mod registry;
 
-#[allow(unused_imports)]
-pub(crate) use connect::{connection_options, is_external, open_external};
-#[allow(unused_imports)]
+pub(crate) use connect::{connection_options, open_external};
 pub(crate) use files::{
-    Found, Opened, Pinned, StageStore, StoredFile, collect_removed, get, list, list_found, put, put_edits,
-    removal_edits, remove, remove_orphans,
+    Found, Opened, Pinned, StageStore, StoredFile, collect_removed, get, list, list_found, own_paths, put, put_edits,
+    removal_edits, remove, remove_from, remove_now, remove_orphans,
 };
-#[allow(unused_imports)]
 pub(crate) use location::{Location, check_path};
 pub use model::StageFile;
-#[allow(unused_imports)]
 pub(crate) use model::{ConnectionRecord, FileFormatRecord, StageRecord, decode, encode};
 pub use presign::{PresignMethod, PresignRequest, PresignedUrl, Presigner};
-#[allow(unused_imports)]
-pub(crate) use registry::{Stage, entity, find_connection, find_format, find_stage, stage_key};
+pub(crate) use registry::{Stage, entity, find_connection, find_format, find_stage};
 
 #[cfg(test)]
 mod tests;

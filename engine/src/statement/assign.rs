@@ -4,18 +4,19 @@
 use super::columns::no_columns;
 use crate::{
     Error, Result,
-    functions::instants_of_texts,
+    functions::{CastRules, cast_array, has_own_cast},
     plan::{StatementContext, explain, sql_type},
+    types::Special,
 };
 use arrow::{
     array::{Array, ArrayRef, new_null_array},
     compute::{CastOptions, can_cast_types, cast_with_options},
-    datatypes::DataType,
     record_batch::{RecordBatch, RecordBatchOptions},
     util::display::{ArrayFormatter, FormatOptions},
 };
 use basalt_meta::{Column, ColumnId, Table};
 use basalt_storage::table_schema;
+use chrono_tz::Tz;
 use datafusion::physical_expr::PhysicalExpr;
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -24,8 +25,15 @@ use std::{
 
 /// `values` in the column's type. `first_row` is how many rows of the statement came before.
 pub(super) fn convert(values: &ArrayRef, column: &Column, first_row: u64) -> Result<ArrayRef> {
+    convert_with(values, column, first_row, Tz::UTC)
+}
+
+fn convert_with(values: &ArrayRef, column: &Column, first_row: u64, zone: Tz) -> Result<ArrayRef> {
     if values.data_type() == &column.data_type {
         return Ok(Arc::clone(values));
+    }
+    if has_own_cast(values.data_type(), &column.data_type) {
+        return own_cast(values, column, first_row, CastRules::new(zone));
     }
     if !can_cast_types(values.data_type(), &column.data_type) {
         let (wanted, found) = (sql_type(&column.data_type), sql_type(values.data_type()));
@@ -49,21 +57,28 @@ pub(super) fn convert(values: &ArrayRef, column: &Column, first_row: u64) -> Res
 }
 
 /// Like [`convert`], with texts read as times in the session's zone.
-pub(super) fn convert_in_zone(
+pub(crate) fn convert_in_zone(
     context: &StatementContext,
     values: &ArrayRef,
     column: &Column,
     first_row: u64,
 ) -> Result<ArrayRef> {
-    let zone = context.settings.timezone;
-    match (values.data_type(), &column.data_type) {
-        (from, DataType::Timestamp(unit, None)) if zone != chrono_tz::Tz::UTC && from.is_string() => {
-            let times = instants_of_texts(values, *unit, zone, true).map_err(explain)?;
-            check_nulls(values, &times, column, first_row)?;
-            Ok(times)
-        }
-        _ => convert(values, column, first_row),
+    convert_with(values, column, first_row, context.settings.timezone)
+}
+
+/// One of our conversions; the error names column and row where values are single.
+fn own_cast(values: &ArrayRef, column: &Column, first_row: u64, rules: CastRules) -> Result<ArrayRef> {
+    if values.data_type().is_string() && (Special::of(&column.data_type).is_some() || !column.data_type.is_nested()) {
+        let cast = cast_array(values, &column.data_type, rules.or_null()).map_err(explain)?;
+        check_nulls(values, &cast, column, first_row)?;
+        return Ok(cast);
     }
+    cast_array(values, &column.data_type, rules).map_err(|error| match explain(error) {
+        crate::Error::Evaluation { message } => {
+            crate::Error::Evaluation { message: format!("{message} for column `{}`", column.name) }
+        }
+        other => other,
+    })
 }
 
 /// Finds the value that a cast turned into null.
@@ -93,7 +108,7 @@ fn shown(values: &ArrayRef, row: usize) -> String {
 }
 
 /// Arrays of all columns of `table`, each in its column's type, as rows of its segments.
-pub(super) fn to_batch(table: &Table, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+pub(crate) fn to_batch(table: &Table, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     // NOT NULL is the sink's to check: it names column and row.
     let schema = table_schema(table);
@@ -105,7 +120,7 @@ pub(super) fn to_batch(table: &Table, columns: Vec<ArrayRef>, rows: usize) -> Re
 
 /// Default expressions of columns, compiled once per statement.
 #[derive(Debug, Default)]
-pub(super) struct Defaults {
+pub(crate) struct Defaults {
     expressions: HashMap<ColumnId, Arc<dyn PhysicalExpr>>,
 }
 

@@ -154,7 +154,7 @@ pub(super) fn check_names(context: &StatementContext, columns: &[Column]) -> Res
 }
 
 /// Position of the column a name refers to.
-pub(super) fn find(table: &Table, ident: &Ident) -> Result<usize> {
+pub(crate) fn find(table: &Table, ident: &Ident) -> Result<usize> {
     find_in(&table.columns, ident)
 }
 
@@ -195,6 +195,6 @@ pub(super) fn key(columns: &[Column], key: &[Ident], what: &str) -> Result<Vec<C
 }
 
 /// A schema without columns: what defaults are computed over.
-pub(super) fn no_columns() -> SchemaRef {
+pub(crate) fn no_columns() -> SchemaRef {
     Arc::new(Schema::empty())
 }

@@ -21,7 +21,7 @@ pub(super) async fn describe(context: &StatementContext, name: &ObjectName) -> R
 }
 
 /// What DESC says besides: the formula of a computed column.
-fn extra(column: &Column) -> String {
+pub(crate) fn extra(column: &Column) -> String {
     match &column.computed {
         Some(computed) => {
             let kind = if computed.stored { "STORED" } else { "VIRTUAL" };

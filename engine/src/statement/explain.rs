@@ -18,6 +18,12 @@ use std::{
 
 pub(super) async fn explain(context: &StatementContext, mode: ExplainMode, statement: Statement) -> Result<Outcome> {
     let mut lines = Vec::new();
+    if mode == ExplainMode::Syntax {
+        let Statement::Query(query) = &statement else {
+            return Err(Error::Unsupported { what: "EXPLAIN SYNTAX of anything but a query".into() });
+        };
+        return lines_of(query.to_string().lines().map(str::to_string).collect());
+    }
     let planned = match &statement {
         Statement::Query(query) => context.plan_query(query).await?,
         changing => {
@@ -32,7 +38,7 @@ pub(super) async fn explain(context: &StatementContext, mode: ExplainMode, state
     };
     match mode {
         ExplainMode::Analyze => lines.extend(analyze(context, planned).await?),
-        ExplainMode::Plan => lines.extend(physical(&planned, false)),
+        ExplainMode::Plan | ExplainMode::Syntax => lines.extend(physical(&planned, false)),
         ExplainMode::Verbose => {
             lines.push("logical plan:".into());
             lines.extend(planned.logical.display_indent_schema().to_string().lines().map(str::to_string));
@@ -60,6 +66,10 @@ async fn describe(
                     Ok(None)
                 }
                 InsertSource::Query(query) => Ok(Some(context.plan_query(query).await?)),
+                InsertSource::Files(files) => {
+                    lines.push(format!("  Files: {}", files.location.as_deref().unwrap_or("of the request")));
+                    Ok(None)
+                }
             }
         }
         Statement::Update(update) => {

@@ -4,11 +4,11 @@ use super::{
     Outcome,
     assign::{Defaults, convert_in_zone, to_batch},
     change::{self, target},
-    columns, literals, select, transaction,
+    literals, select, transaction,
 };
 use crate::{
-    Error, Result,
-    plan::{PlannedQuery, StatementContext},
+    Error, Result, StageAttachment, copy,
+    plan::{PlannedQuery, ResolvedTable, StatementContext},
     sql::{Insert, InsertSource, LiteralRows, SqlLimits, parse_expression},
     write::{Staged, TableSink},
 };
@@ -23,19 +23,74 @@ const LITERAL_BATCH_ROWS: usize = 16 * 1024;
 
 pub(super) async fn insert(context: &StatementContext, insert: &Insert) -> Result<Outcome> {
     let resolved = target(context, &insert.table)?;
-    let places = places(resolved.table.table(), &insert.columns)?;
+    // Files make whole rows of the table.
+    let named = if matches!(insert.source, InsertSource::Files(_)) { &[] } else { insert.columns.as_slice() };
+    let places = places(resolved.table.table(), named)?;
     let operation = if insert.overwrite { Operation::Overwrite } else { Operation::Append };
     let mut filler = Filler::open(context, resolved.table.clone(), places, operation)?;
     let filled = match &insert.source {
-        InsertSource::Literals(rows) => filler.literals(rows).await,
-        InsertSource::Query(query) => filler.query(query).await,
+        InsertSource::Literals(rows) => filler.literals(rows).await.map(|()| copy::Purge::default()),
+        InsertSource::Query(query) => match &context.attachment {
+            Some(attachment) => attached(context, &mut filler, &resolved, insert, query, attachment).await,
+            None => filler.query(query).await.map(|()| copy::Purge::default()),
+        },
+        InsertSource::Files(files) => {
+            let rows = copy::InsertRows { columns: &insert.columns, values: files.values.as_deref() };
+            match (&files.location, &context.attachment) {
+                (Some(location), _) => {
+                    let (format, options) = (files.file_format.as_ref(), &files.options);
+                    copy::insert_files(context, &mut filler, &resolved, rows, location, format, options).await
+                }
+                (None, Some(attachment)) => {
+                    let (format, options) = (&attachment.file_format_options, &attachment.copy_options);
+                    copy::insert_files(
+                        context,
+                        &mut filler,
+                        &resolved,
+                        rows,
+                        &attachment.location,
+                        Some(format),
+                        options,
+                    )
+                    .await
+                }
+                (None, None) => Err(Error::Syntax { message: "expected rows behind VALUES".into() }),
+            }
+        }
+    };
+    let (purged, filled) = match filled {
+        Ok(purged) => (purged, Ok(())),
+        Err(error) => (copy::Purge::default(), Err(error)),
     };
     let (mut staged, rows) = filler.finish(filled).await?;
     if insert.overwrite {
         overwrite(context, &resolved.table, &mut staged);
     }
+    purged.stage(&mut staged);
     transaction::keep(context, staged).await?;
+    purged.done(context).await?;
     Outcome::counts(&[("number of rows inserted", rows)])
+}
+
+/// An INSERT whose tuple of placeholders stands for the fields of an attached file.
+async fn attached(
+    context: &StatementContext,
+    filler: &mut Filler<'_>,
+    resolved: &ResolvedTable,
+    insert: &Insert,
+    query: &Query,
+    attachment: &StageAttachment,
+) -> Result<copy::Purge> {
+    let values = match &*query.body {
+        SetExpr::Values(values) if values.rows.len() == 1 => &values.rows[0].content,
+        _ => {
+            let message = "a file is attached: the INSERT needs VALUES with one row of placeholders".into();
+            return Err(Error::Semantic { message });
+        }
+    };
+    let rows = copy::InsertRows { columns: &insert.columns, values: Some(values) };
+    let (format, options) = (&attachment.file_format_options, &attachment.copy_options);
+    copy::insert_files(context, filler, resolved, rows, &attachment.location, Some(format), options).await
 }
 
 /// Adds to staged rows that they take the place of all others.
@@ -56,7 +111,7 @@ pub(super) fn places(table: &Table, named: &[Ident]) -> Result<Vec<Option<usize>
     }
     let mut places = vec![None; table.columns.len()];
     for (n, ident) in named.iter().enumerate() {
-        let index = columns::find(table, ident)?;
+        let index = super::columns::find(table, ident)?;
         if table.columns[index].computed.is_some() {
             let message = format!("column `{}` is computed: it takes no values", ident.value);
             return Err(Error::Semantic { message });
@@ -69,7 +124,7 @@ pub(super) fn places(table: &Table, named: &[Ident]) -> Result<Vec<Option<usize>
 }
 
 /// Fills one table's sink from rows whose values stand at known places.
-pub(super) struct Filler<'a> {
+pub(crate) struct Filler<'a> {
     context: &'a StatementContext,
     table: Arc<Table>,
     sink: TableSink,
@@ -107,7 +162,7 @@ impl<'a> Filler<'a> {
         self.places.iter().flatten().count()
     }
 
-    fn check_width(&self, found: usize) -> Result<()> {
+    pub fn check_width(&self, found: usize) -> Result<()> {
         if found == self.width() {
             return Ok(());
         }
@@ -176,6 +231,11 @@ impl<'a> Filler<'a> {
             });
         }
         to_batch(&table, arrays, batch.num_rows())
+    }
+
+    /// Takes rows in the schema of the table's segments.
+    pub async fn table_rows(&mut self, batch: RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 { Ok(()) } else { self.write(batch).await }
     }
 
     async fn write(&mut self, batch: RecordBatch) -> Result<()> {

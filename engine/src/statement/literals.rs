@@ -5,6 +5,7 @@ use crate::{
     Result,
     plan::StatementContext,
     sql::{Literal, LiteralRows},
+    types::Special,
 };
 use arrow::{
     array::{ArrayRef, BooleanBuilder, PrimitiveBuilder, StringBuilder, StringViewBuilder},
@@ -19,7 +20,7 @@ use std::{ops::Range, sync::Arc};
 
 /// Whether columns of this type can be made of literals directly; other types go through the planner.
 pub(super) fn is_direct(data_type: &DataType) -> bool {
-    !data_type.is_nested() && !matches!(data_type, DataType::Interval(_) | DataType::Time32(_) | DataType::Time64(_))
+    !matches!(data_type, DataType::Time32(_) | DataType::Time64(_))
 }
 
 /// Values of one column: the literals at `position` of these rows.
@@ -136,15 +137,18 @@ impl<'a> Source<'a> {
         Ok(Arc::new(builder.finish()))
     }
 
-    /// Decimals, dates, times, binary: through their text. Numbers are no dates.
+    /// Everything else: through its text. Numbers are no dates, but they are JSON, and sets of one.
     fn cast_texts(&self, context: &StatementContext) -> Result<ArrayRef> {
-        let numbers = self.column.data_type.is_numeric();
+        let data_type = &self.column.data_type;
+        let json = Special::of(data_type) == Some(Special::Variant);
+        let numbers = data_type.is_numeric() || json || Special::of(data_type) == Some(Special::Bitmap);
         let mut builder = StringBuilder::with_capacity(self.rows.len(), self.rows.len() * 12);
         for (row, literal) in self.each() {
             match &literal {
                 Literal::Null | Literal::Default => builder.append_null(),
                 Literal::Number(text) if numbers => builder.append_value(text),
                 Literal::Text(text) => builder.append_value(text),
+                Literal::Bool(value) if json => builder.append_value(if *value { "true" } else { "false" }),
                 Literal::Number(_) | Literal::Bool(_) => return Err(self.fault(row, &literal)),
             }
         }

@@ -23,6 +23,7 @@ mod rules;
 pub(crate) mod select;
 mod settings;
 mod show;
+mod stage;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -30,10 +31,14 @@ mod transaction;
 mod update;
 mod view;
 
-pub(crate) use describe::engine_name;
+pub(crate) use assign::{Defaults, convert_in_zone, to_batch};
+pub(crate) use columns::{find as find_column, no_columns};
+pub(crate) use describe::{engine_name, extra as column_extra};
+pub(crate) use insert::Filler;
 pub(crate) use object::{ProcedureBody, SequenceBody, function_returns, function_signature, take_numbers};
 pub(crate) use outcome::Outcome;
-pub(crate) use transaction::{Transaction, Transactions, roll_back, roll_back_idle, roll_back_session};
+pub(crate) use stage::{copied_name, insert_stream};
+pub(crate) use transaction::{Transaction, Transactions, admit, fail, roll_back, roll_back_idle, roll_back_session};
 
 use crate::{
     Error, Result, SessionEffect, TransactionState, plan::StatementContext, session::Settings, sql::Statement,
@@ -60,7 +65,7 @@ pub(crate) async fn execute(
 }
 
 /// Whether the user is still there and may run the statement. Tables that queries read are checked when they are planned.
-fn permit(context: &mut StatementContext, statement: &Statement) -> Result<()> {
+pub(crate) fn permit(context: &mut StatementContext, statement: &Statement) -> Result<()> {
     // A script may have changed rights since its last statement.
     context.authority = Default::default();
     crate::access::admit(context, statement)?;
@@ -121,16 +126,18 @@ async fn run(context: &mut StatementContext, statement: Statement) -> Result<(Ou
 
         S::Set { settings, global } => return settings::set(context, settings, global).await,
         S::Unset { names, global } => return settings::unset(context, names, global).await,
+        S::UseCatalog { name } => return settings::use_catalog(&name),
         S::Use { database } => return settings::use_database(context, &database),
         S::KillQuery { id } => settings::kill(context, &id)?,
         S::Show(show) => show::show(context, *show).await?,
         S::Access(statement) => access::run(context, *statement).await?,
+        S::Stage(stage) => stage::run(context, *stage).await?,
     };
     Ok((outcome, None))
 }
 
 /// The settings in force with some of them changed for this statement only.
-fn with_settings(context: &StatementContext, changed: Vec<(String, String)>) -> Result<Settings> {
+pub(crate) fn with_settings(context: &StatementContext, changed: Vec<(String, String)>) -> Result<Settings> {
     let mut session: BTreeMap<String, String> = context.session.settings.clone();
     for (name, value) in changed {
         let (definition, value) = crate::session::known_value(&name, &value)?;

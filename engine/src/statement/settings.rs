@@ -73,6 +73,15 @@ pub(super) fn use_database(context: &mut StatementContext, name: &Ident) -> Resu
     Ok((Outcome::Done, Some(SessionEffect::UseDatabase(database.name.clone()))))
 }
 
+/// There is one catalogue.
+pub(super) fn use_catalog(name: &Ident) -> Result<(Outcome, Option<SessionEffect>)> {
+    let name = ident_name(name);
+    if name != "default" {
+        return Err(Error::InvalidArgument { message: format!("unknown catalog `{name}` (there is one, `default`)") });
+    }
+    Ok((Outcome::Done, Some(SessionEffect::UseCatalog(name))))
+}
+
 /// Stops a query: one's own, or anyone's for an admin.
 pub(super) fn kill(context: &StatementContext, id: &str) -> Result<Outcome> {
     let unknown = || Error::UnknownQuery { id: id.to_string() };

@@ -19,10 +19,6 @@ use datafusion::sql::sqlparser::ast::{
 use std::{convert::Infallible, ops::ControlFlow};
 
 pub(super) async fn show(context: &StatementContext, show: Show) -> Result<Outcome> {
-    if show.what == ShowWhat::Engines {
-        let row = ["FUSE", "Columnar segments in the catalogue's own storage"].map(|s| Some(s.to_string())).to_vec();
-        return Outcome::texts(&["Engine", "Comment"], vec![row]);
-    }
     let query = query(context, &show)?;
     let planned = context.plan_query(&query).await?;
     let stream = context.run(planned.physical)?;
@@ -116,16 +112,7 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
         ShowWhat::Tables { history } => tables(show.full, *history, &database, of_database()),
         ShowWhat::TableStatus => Listing {
             table: ["system", "tables"],
-            columns: own(&[
-                ("name", "Name"),
-                ("engine", "Engine"),
-                ("num_rows", "Rows"),
-                ("data_size", "Data_length"),
-                ("index_size", "Index_length"),
-                ("created_on", "Create_time"),
-                ("updated_on", "Update_time"),
-                ("comment", "Comment"),
-            ]),
+            columns: table_status(),
             condition: Some(and(Some(of_database()), Expr::IsNull(Box::new(column("dropped_on"))))),
             name: "Name".into(),
         },
@@ -166,7 +153,28 @@ fn listing(context: &StatementContext, show: &Show) -> Result<Listing> {
             condition: None,
             name: "name".into(),
         },
+        ShowWhat::Stages => whole("stages", "name"),
+        ShowWhat::FileFormats => whole("file_formats", "name"),
+        ShowWhat::Connections => whole("connections", "name"),
         ShowWhat::Engines => whole("engines", "Engine"),
+        ShowWhat::DroppedTables => Listing {
+            table: ["system", "tables_with_history"],
+            columns: own(&[
+                ("name", "tables"),
+                ("table_type", "table_type"),
+                ("database", "database"),
+                ("catalog", "catalog"),
+                ("engine", "engine"),
+                ("created_on", "create_time"),
+                ("dropped_on", "drop_time"),
+                ("num_rows", "num_rows"),
+                ("data_size", "data_size"),
+                ("data_compressed_size", "data_compressed_size"),
+                ("index_size", "index_size"),
+            ]),
+            condition: Some(and(Some(of_database()), Expr::IsNotNull(Box::new(column("dropped_on"))))),
+            name: "tables".into(),
+        },
         ShowWhat::Objects(table) => whole(table, "name"),
     })
 }
@@ -180,18 +188,43 @@ fn whole(table: &'static str, name: &str) -> Listing {
     Listing { table: ["system", table], columns: Vec::new(), condition: None, name: name.to_string() }
 }
 
+/// The columns of SHOW TABLE STATUS, in their traditional order.
+fn table_status() -> Vec<(Expr, String)> {
+    let unknown = |name: &str| (super::select::null(), name.to_string());
+    vec![
+        listed("name", "Name"),
+        listed("engine", "Engine"),
+        (super::select::number(0), "Version".to_string()),
+        unknown("Row_format"),
+        listed("num_rows", "Rows"),
+        unknown("Avg_row_length"),
+        listed("data_size", "Data_length"),
+        unknown("Max_data_length"),
+        listed("index_size", "Index_length"),
+        unknown("Data_free"),
+        unknown("Auto_increment"),
+        listed("created_on", "Create_time"),
+        listed("updated_on", "Update_time"),
+        unknown("Check_time"),
+        unknown("Collation"),
+        unknown("Checksum"),
+        listed("comment", "Comment"),
+        listed("cluster_by", "Cluster_by"),
+    ]
+}
+
 fn tables(full: bool, history: bool, database: &str, of_database: Expr) -> Listing {
-    let name = if full { "tables".to_string() } else { format!("Tables_in_{database}") };
+    let name = if full { "Tables".to_string() } else { format!("Tables_in_{database}") };
     let mut columns = vec![listed("name", &name)];
     if full {
         columns.extend(
             [
-                ("table_type", "table_type"),
-                ("database", "database"),
-                ("catalog", "catalog"),
+                ("table_type", "Table_type"),
+                ("database", "Database"),
+                ("catalog", "Catalog"),
                 ("owner", "owner"),
                 ("engine", "engine"),
-                ("cluster_by", "cluster_by"),
+                ("cluster_by", "Cluster_by"),
                 ("created_on", "create_time"),
                 ("num_rows", "num_rows"),
                 ("data_size", "data_size"),
@@ -207,7 +240,8 @@ fn tables(full: bool, history: bool, database: &str, of_database: Expr) -> Listi
     } else {
         and(Some(of_database), Expr::IsNull(Box::new(column("dropped_on"))))
     };
-    Listing { table: ["system", "tables"], columns, condition: Some(condition), name }
+    let table = if history { "tables_with_history" } else { "tables" };
+    Listing { table: ["system", table], columns, condition: Some(condition), name }
 }
 
 fn columns(
@@ -233,10 +267,12 @@ fn columns(
         listed("data_type", "Type"),
         listed("is_nullable", "Null"),
         listed("default_expression", "Default"),
-        (text(""), "Extra".to_string()),
+        listed("extra", "Extra"),
         (unique, "Key".to_string()),
     ];
     if show.full {
+        columns.push((text(""), "Collation".to_string()));
+        columns.push((text(""), "Privileges".to_string()));
         columns.push(listed("comment", "Comment"));
     }
     let of_table =

@@ -421,7 +421,9 @@ pub(super) fn changed(context: &StatementContext, table: Table) -> Table {
 
 pub(super) async fn truncate(context: &StatementContext, name: &ObjectName) -> Result<Outcome> {
     let resolved = change::target(context, name)?;
-    let edits = change::delete_all(context, &resolved.table, Operation::Truncate);
+    let mut edits = change::delete_all(context, &resolved.table, Operation::Truncate);
+    // Files that were copied into the table may be copied again.
+    edits.0.extend(super::stage::forget_copied(context, resolved.table.table()));
     if !edits.0.is_empty() {
         transaction::keep(context, change::staged(resolved.table, Operation::Truncate, edits)).await?;
     }

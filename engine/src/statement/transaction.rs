@@ -13,7 +13,7 @@ use crate::{
     sql::Statement,
     write::{Staged, discard, publish, replaced_rows},
 };
-use basalt_meta::{Edit, Precondition, SegmentId, Snapshot, TableId, TableSnapshot};
+use basalt_meta::{Edit, EntityKind, Precondition, SegmentId, Snapshot, TableId, TableSnapshot};
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
@@ -103,6 +103,12 @@ impl Transaction {
         if work.edits.is_empty() { Ok(table.clone()) } else { Ok(table.overlay(&work.edits)?) }
     }
 
+    /// Whether a statement of this transaction has put this entity.
+    pub fn has_put(&self, kind: EntityKind, name: &str) -> bool {
+        let put = |e: &Edit| matches!(e, Edit::PutEntity(entity) if entity.kind == kind && entity.name == name);
+        self.work.lock().edits.iter().any(put)
+    }
+
     /// Waits until no other statement of this transaction writes.
     pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.turn.lock().await
@@ -187,7 +193,7 @@ fn seen_after(transaction: &Transaction, staged: &Staged) -> Result<TableSnapsho
 }
 
 /// Whether a statement may run in the state the session's transaction is in.
-pub(super) fn admit(context: &mut StatementContext, statement: &Statement) -> Result<()> {
+pub(crate) fn admit(context: &mut StatementContext, statement: &Statement) -> Result<()> {
     let ends = matches!(statement, Statement::Commit | Statement::Rollback);
     match context.session.transaction {
         TransactionState::AutoCommit => Ok(()),
@@ -251,7 +257,7 @@ async fn rollback_state(context: &StatementContext, state: TransactionState) -> 
 }
 
 /// After an error: nothing of the transaction will be published, and only COMMIT and ROLLBACK are accepted.
-pub(super) async fn fail(context: &mut StatementContext) {
+pub(crate) async fn fail(context: &mut StatementContext) {
     if let TransactionState::Active(id) = context.session.transaction {
         context.session.transaction = TransactionState::Failed(id);
         context.transaction = None;

@@ -9,7 +9,7 @@ use crate::{
     access::{Object, database_key, owner, table_key},
     plan::{StatementContext, sql_type},
     session::temporary,
-    statement::engine_name,
+    statement::{column_extra, engine_name},
 };
 use basalt_meta::{Column, Database, KeyModel, Table, TableKind, TableSnapshot};
 use std::sync::Arc;
@@ -112,15 +112,7 @@ pub(super) fn is_view(table: &Table) -> bool {
 }
 
 pub(super) fn databases(context: &StatementContext) -> Result<Rows> {
-    let mut rows = Rows::new(&[
-        ("catalog", Kind::Text),
-        ("name", Kind::Text),
-        ("database_id", Kind::U64),
-        ("owner", Kind::TextN),
-        ("dropped_on", Kind::TimeN),
-        ("created_on", Kind::TimeN),
-        ("comment", Kind::Text),
-    ]);
+    let mut rows = Rows::new(DATABASE_COLUMNS);
     for database in all_databases(context) {
         let created = (database.created_at.0 > 0).then_some(database.created_at);
         rows.push(row![
@@ -135,6 +127,49 @@ pub(super) fn databases(context: &StatementContext) -> Result<Rows> {
     }
     Ok(rows)
 }
+
+/// Databases that can be recovered, and those that live.
+pub(super) fn databases_with_history(context: &StatementContext) -> Result<Rows> {
+    let mut rows = databases(context)?;
+    for row in dropped_databases(context) {
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Databases that can be recovered.
+pub(super) fn databases_dropped(context: &StatementContext) -> Result<Rows> {
+    let mut rows = Rows::new(DATABASE_COLUMNS);
+    for row in dropped_databases(context) {
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn dropped_databases(context: &StatementContext) -> impl Iterator<Item = Vec<Cell>> {
+    let dropped = context.snapshot.dropped_databases();
+    dropped.into_iter().filter(|database| !temporary::is_hidden(&database.name)).map(|database| {
+        row![
+            CATALOG,
+            database.name.as_str(),
+            database.id.0,
+            Cell::Null,
+            database.dropped.map(|d| d.at),
+            database.created_at,
+            database.comment.as_str(),
+        ]
+    })
+}
+
+const DATABASE_COLUMNS: &[(&str, Kind)] = &[
+    ("catalog", Kind::Text),
+    ("name", Kind::Text),
+    ("database_id", Kind::U64),
+    ("owner", Kind::TextN),
+    ("dropped_on", Kind::TimeN),
+    ("created_on", Kind::TimeN),
+    ("comment", Kind::Text),
+];
 
 const TABLE_COLUMNS: &[(&str, Kind)] = &[
     ("catalog", Kind::Text),
@@ -268,6 +303,7 @@ pub(super) fn columns(context: &StatementContext) -> Result<Rows> {
         ("position", Kind::U64),
         ("is_sort_key", Kind::Bool),
         ("is_unique_key", Kind::Bool),
+        ("extra", Kind::Text),
     ]);
     for (database, table) in tables_by_name(context)? {
         let table = table.table();
@@ -286,6 +322,7 @@ pub(super) fn columns(context: &StatementContext) -> Result<Rows> {
                 index + 1,
                 table.sort_key.contains(&column.id),
                 unique,
+                column_extra(column),
             ]);
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn tables(context: &StatementContext) -> Result<Rows> {
             database.name.as_str(),
             record.name.as_str(),
             if is_view(record) { "VIEW" } else { "BASE TABLE" },
-            if is_view(record) { "VIEW" } else { "FUSE" },
+            if is_view(record) { "VIEW" } else { crate::statement::engine_name(record.engine) },
             record.created_at,
             Cell::Null,
             stored.map(TableSnapshot::rows),
@@ -230,6 +230,35 @@ pub(super) fn views(context: &StatementContext) -> Result<Rows> {
         ]);
     }
     Ok(rows)
+}
+
+/// The one character set there is.
+pub(super) fn character_sets(_context: &StatementContext) -> Result<Rows> {
+    let mut rows = Rows::new(&[
+        ("character_set_name", Kind::Text),
+        ("default_collate_name", Kind::Text),
+        ("description", Kind::Text),
+        ("maxlen", Kind::U64),
+    ]);
+    rows.push(row!["utf8mb4", "utf8mb4_general_ci", "UTF-8 Unicode", 4u64]);
+    Ok(rows)
+}
+
+/// Foreign keys: there are none.
+pub(super) fn referential_constraints(_context: &StatementContext) -> Result<Rows> {
+    Ok(Rows::new(&[
+        ("constraint_catalog", Kind::Text),
+        ("constraint_schema", Kind::Text),
+        ("constraint_name", Kind::Text),
+        ("unique_constraint_catalog", Kind::Text),
+        ("unique_constraint_schema", Kind::Text),
+        ("unique_constraint_name", Kind::TextN),
+        ("match_option", Kind::Text),
+        ("update_rule", Kind::Text),
+        ("delete_rule", Kind::Text),
+        ("table_name", Kind::Text),
+        ("referenced_table_name", Kind::Text),
+    ]))
 }
 
 /// Words of the grammar, and whether they need quotes as names.

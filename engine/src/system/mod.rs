@@ -4,9 +4,11 @@
 mod access;
 mod activity;
 mod catalog;
+mod fuse;
 mod information;
 mod objects;
 mod rows;
+mod stages;
 mod storage;
 
 use crate::{
@@ -24,6 +26,8 @@ use std::sync::{Arc, LazyLock};
 /// Name of the database every session starts in; made on the first start.
 const DEFAULT_DATABASE: &str = "default";
 
+pub(crate) use fuse::{NAMES as TABLE_FUNCTIONS, function as table_function};
+
 pub(crate) const SYSTEM: &str = "system";
 pub(crate) const INFORMATION_SCHEMA: &str = "information_schema";
 
@@ -31,9 +35,17 @@ type Make = fn(&StatementContext) -> Result<Rows>;
 
 /// Every table: database, name, and what makes its rows.
 const TABLES: &[(&str, &str, Make)] = &[
+    (SYSTEM, "catalogs", objects::catalogs),
     (SYSTEM, "columns", catalog::columns),
+    (SYSTEM, "connections", stages::connections),
     (SYSTEM, "databases", catalog::databases),
+    (SYSTEM, "databases_dropped", catalog::databases_dropped),
+    (SYSTEM, "databases_with_history", catalog::databases_with_history),
+    (SYSTEM, "engines", objects::engines),
+    (SYSTEM, "file_formats", stages::file_formats),
     (SYSTEM, "functions", activity::functions),
+    (SYSTEM, "indexes", objects::indexes),
+    (SYSTEM, "locks", objects::locks),
     (SYSTEM, "metrics", activity::metrics),
     (SYSTEM, "one", activity::one),
     (SYSTEM, "procedures", objects::procedures),
@@ -47,6 +59,8 @@ const TABLES: &[(&str, &str, Make)] = &[
     (SYSTEM, "session_variables", activity::session_variables),
     (SYSTEM, "settings", activity::settings),
     (SYSTEM, "snapshots", storage::snapshots),
+    (SYSTEM, "stages", stages::stages),
+    (SYSTEM, "table_functions", objects::table_functions),
     (SYSTEM, "tables", catalog::tables),
     (SYSTEM, "tables_with_history", catalog::tables_with_history),
     (SYSTEM, "tasks", activity::tasks),
@@ -54,9 +68,11 @@ const TABLES: &[(&str, &str, Make)] = &[
     (SYSTEM, "user_functions", objects::user_functions),
     (SYSTEM, "users", access::users),
     (SYSTEM, "views", catalog::views),
+    (INFORMATION_SCHEMA, "character_sets", information::character_sets),
     (INFORMATION_SCHEMA, "columns", information::columns),
     (INFORMATION_SCHEMA, "keywords", information::keywords),
     (INFORMATION_SCHEMA, "key_column_usage", information::key_column_usage),
+    (INFORMATION_SCHEMA, "referential_constraints", information::referential_constraints),
     (INFORMATION_SCHEMA, "schemata", information::schemata),
     (INFORMATION_SCHEMA, "statistics", information::statistics),
     (INFORMATION_SCHEMA, "tables", information::tables),

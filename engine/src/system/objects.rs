@@ -97,3 +97,57 @@ pub(super) fn procedures(context: &StatementContext) -> Result<Rows> {
     }
     Ok(rows)
 }
+
+/// The engines of tables.
+pub(super) fn engines(_context: &StatementContext) -> Result<Rows> {
+    let mut rows = Rows::new(&[("Engine", Kind::Text), ("Comment", Kind::Text)]);
+    rows.push(row!["FUSE", "Columnar segments in the catalogue's own storage"]);
+    rows.push(row!["MEMORY", "Kept like FUSE: nothing is lost at a restart"]);
+    rows.push(row!["NULL", "Takes rows and keeps none"]);
+    rows.push(row!["VIEW", "A stored query"]);
+    Ok(rows)
+}
+
+/// The one catalogue there is.
+pub(super) fn catalogs(_context: &StatementContext) -> Result<Rows> {
+    let mut rows = Rows::new(&[("name", Kind::Text), ("type", Kind::Text), ("created_on", Kind::TimeN)]);
+    rows.push(row!["default", "default", Cell::Null]);
+    Ok(rows)
+}
+
+/// Indexes that users make: there are none.
+pub(super) fn indexes(_context: &StatementContext) -> Result<Rows> {
+    Ok(Rows::new(&[
+        ("name", Kind::Text),
+        ("type", Kind::Text),
+        ("original", Kind::Text),
+        ("definition", Kind::Text),
+        ("created_on", Kind::Time),
+        ("updated_on", Kind::TimeN),
+    ]))
+}
+
+/// Locks of tables: statements take none, they are tried again when another came first.
+pub(super) fn locks(_context: &StatementContext) -> Result<Rows> {
+    Ok(Rows::new(&[
+        ("table_id", Kind::U64),
+        ("revision", Kind::U64),
+        ("type", Kind::Text),
+        ("name", Kind::Text),
+        ("status", Kind::Text),
+        ("user", Kind::Text),
+        ("node", Kind::Text),
+        ("query_id", Kind::Text),
+        ("created_on", Kind::Time),
+        ("acquired_on", Kind::TimeN),
+    ]))
+}
+
+/// Functions that stand behind FROM.
+pub(super) fn table_functions(context: &StatementContext) -> Result<Rows> {
+    let mut rows = Rows::new(&[("name", Kind::Text)]);
+    for name in context.parts.functions.table_names() {
+        rows.push(row![name]);
+    }
+    Ok(rows)
+}

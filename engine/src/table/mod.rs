@@ -10,7 +10,7 @@ mod scan;
 mod segment;
 mod statistics;
 
-pub(crate) use chunk::ChunkCache;
+pub(crate) use chunk::{ChunkCache, scalar as bound_value};
 pub(crate) use positions::PositionsTable;
 pub(crate) use segment::SegmentTable;
 

@@ -28,21 +28,24 @@ pub fn to_text(bytes: &[u8]) -> String {
     RawJsonb::new(bytes).to_string()
 }
 
+/// Strings may stand in either quotes.
 fn is_deep(text: &[u8]) -> bool {
-    let (mut depth, mut in_text, mut escaped) = (0usize, false, false);
-    for byte in text {
-        match byte {
+    let (mut depth, mut quote, mut escaped) = (0usize, None, false);
+    for &byte in text {
+        match (quote, byte) {
             _ if escaped => escaped = false,
-            b'\\' => escaped = in_text,
-            b'"' => in_text = !in_text,
-            b'[' | b'{' if !in_text => {
+            (Some(_), b'\\') => escaped = true,
+            (Some(open), _) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'[' | b'{') => {
                 depth += 1;
                 if depth > DEPTH_MAX {
                     return true;
                 }
             }
-            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
-            _ => {}
+            (None, b']' | b'}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
         }
     }
     false
@@ -64,5 +67,6 @@ mod tests {
         }
         assert!(from_text("{\"a\":").is_err());
         assert!(from_text(&"[".repeat(100_000)).is_err());
+        assert!(from_text(&format!("['\"', {}", "[".repeat(100_000))).is_err());
     }
 }

@@ -16,6 +16,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use basalt_engine::types::geometry::GeometryFormat;
 use basalt_engine::{Error, Progress, QueryHandle, QueryState, QueryStats, ResultPage, Session, SessionEffect};
 use std::sync::Arc;
 
@@ -251,6 +252,7 @@ fn write_affect(out: &mut Vec<u8>, effect: Option<SessionEffect>) {
     let value = match effect {
         None => return out.extend_from_slice(b"null"),
         Some(SessionEffect::UseDatabase(name)) => serde_json::json!({"type": "UseDB", "name": name}),
+        Some(SessionEffect::UseCatalog(name)) => serde_json::json!({"type": "UseCatalog", "name": name}),
         Some(SessionEffect::ChangeSettings(changes)) => serde_json::json!({
             "type": "ChangeSettings",
             "keys": changes.iter().map(|c| &c.name).collect::<Vec<_>>(),
@@ -318,7 +320,8 @@ impl SettingTexts {
             _ => BinaryFormat::Hex,
         };
         let timezone = self.timezone.parse().unwrap_or(chrono_tz::UTC);
-        Display { timezone, binary, null_as_text: self.null_as_text, epoch_numbers }
+        let geometry = GeometryFormat::named(&self.geometry).unwrap_or_default();
+        Display { timezone, binary, null_as_text: self.null_as_text, epoch_numbers, geometry }
     }
 
     fn write(&self, out: &mut Vec<u8>, arrow: Option<Agreed>) {

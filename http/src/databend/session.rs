@@ -76,6 +76,7 @@ pub fn open(app: &App, principal: Principal, id: String, body: Option<SessionBod
     let variable =
         |(name, value): (String, VariableBody)| (name, Variable { data_type: value.data_type, text: value.value });
     session.variables = internal.variables.into_iter().map(variable).collect();
+    session.last_query_ids = internal.last_query_ids;
     let (mut unknown_settings, mut warnings) = (BTreeMap::new(), Vec::new());
     for (name, value) in body.settings.unwrap_or_default() {
         if let Err(Error::UnknownSetting { .. }) = app.engine.setting(&session, &name) {

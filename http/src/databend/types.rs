@@ -1,6 +1,7 @@
 //! Arrow types by Databend's names. Clients fail on names they do not know, so none is invented.
 
 use arrow::datatypes::{DataType, Field};
+use basalt_engine::types::Special;
 
 /// The type of a result column: `Nullable(T)` when it may be NULL.
 pub fn column_type(field: &Field) -> String {
@@ -15,19 +16,22 @@ pub fn inner(field: &Field) -> String {
 }
 
 fn bare(field: &Field) -> String {
-    if is_json(field) {
-        return "Variant".into();
-    }
     of_type(field.data_type())
-}
-
-/// Documents are texts marked as Arrow's JSON extension type.
-fn is_json(field: &Field) -> bool {
-    field.extension_type_name() == Some("arrow.json")
 }
 
 fn of_type(data_type: &DataType) -> String {
     use DataType as D;
+    if let Some(special) = Special::of(data_type) {
+        return match special {
+            Special::Variant => "Variant".into(),
+            Special::Bitmap => "Bitmap".into(),
+            Special::Geometry => "Geometry".into(),
+            Special::Geography => "Geography".into(),
+            Special::TimestampTz => "Timestamp_Tz".into(),
+            Special::Interval => "Interval".into(),
+            Special::Vector(length) => format!("Vector({length})"),
+        };
+    }
     let name = match data_type {
         D::Null => "NULL",
         D::Boolean => "Boolean",
@@ -45,7 +49,7 @@ fn of_type(data_type: &DataType) -> String {
         D::Decimal64(p, s) => return format!("Decimal({p}, {s})"),
         D::Decimal128(p, s) => return format!("Decimal({p}, {s})"),
         D::Decimal256(p, s) => return format!("Decimal({p}, {s})"),
-        D::Binary | D::LargeBinary | D::BinaryView | D::FixedSizeBinary(_) => "Binary",
+        D::Binary | D::BinaryView | D::FixedSizeBinary(_) => "Binary",
         D::Date32 | D::Date64 => "Date",
         D::Timestamp(_, _) => "Timestamp",
         D::Interval(_) | D::Duration(_) => "Interval",
@@ -91,6 +95,9 @@ mod tests {
         assert_eq!(name(DataType::Utf8View, true), "Nullable(String)");
         assert_eq!(name(DataType::Decimal128(10, 2), false), "Decimal(10, 2)");
         assert_eq!(name(DataType::Null, true), "NULL");
+        assert_eq!(name(Special::Variant.arrow(), true), "Nullable(Variant)");
+        assert_eq!(name(Special::TimestampTz.arrow(), false), "Timestamp_Tz");
+        assert_eq!(name(Special::Vector(3).arrow(), true), "Nullable(Vector(3))");
         let list = DataType::List(Arc::new(Field::new_list_field(DataType::Int32, true)));
         assert_eq!(name(list.clone(), true), "Nullable(Array(Int32 NULL))");
         assert_eq!(

@@ -2,6 +2,11 @@
 
 use super::{BinaryFormat, Display, EncodeError, float, json, temporal, temporal::Zone};
 use arrow::{array::*, buffer::NullBuffer, datatypes::*};
+use basalt_engine::types::{
+    Special,
+    geometry::{self, GeometryFormat},
+    to_bytes, variant,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 /// Bytes that should have been UTF-8.
@@ -37,7 +42,6 @@ enum Values<'a> {
     LargeUtf8(&'a LargeStringArray),
     Utf8View(&'a StringViewArray),
     Binary(&'a BinaryArray),
-    LargeBinary(&'a LargeBinaryArray),
     BinaryView(&'a BinaryViewArray),
     FixedBinary(&'a FixedSizeBinaryArray),
     Days(&'a [i32]),
@@ -56,6 +60,20 @@ enum Values<'a> {
         values: &'a [i64],
         times: i64,
         over: i64,
+    },
+    /// JSONB.
+    Variant(&'a LargeBinaryArray),
+    /// Sets, which have no text here.
+    Bitmap,
+    /// EWKB.
+    Shape(BinaryArray),
+    ZonedInstant {
+        micros: &'a [i64],
+        offsets: &'a [i32],
+    },
+    Vector {
+        length: usize,
+        numbers: &'a [f32],
     },
     Months(&'a [i32]),
     DayTime(&'a [IntervalDayTime]),
@@ -110,7 +128,7 @@ impl<'a> Cells<'a> {
             Values::LargeUtf8(a) => json::string(out, a.value(row)),
             Values::Utf8View(a) => json::string(out, a.value(row)),
             Values::Dictionary { keys, items } => items.json(keys[row], out, scratch)?,
-            Values::List { .. } | Values::Map { .. } | Values::Struct(_) => {
+            Values::List { .. } | Values::Map { .. } | Values::Struct(_) | Values::Variant(_) | Values::Shape(_) => {
                 scratch.clear();
                 self.text(row, scratch)?;
                 json::string_from_utf8(out, scratch);
@@ -139,7 +157,6 @@ impl<'a> Cells<'a> {
     fn bytes(&self, row: usize) -> Option<&'a [u8]> {
         match &self.values {
             Values::Binary(a) => Some(a.value(row)),
-            Values::LargeBinary(a) => Some(a.value(row)),
             Values::BinaryView(a) => Some(a.value(row)),
             Values::FixedBinary(a) => Some(a.value(row)),
             _ => None,
@@ -160,7 +177,7 @@ impl<'a> Cells<'a> {
             _ if self.bytes(row).is_some() => {
                 binary(out, self.bytes(row).unwrap_or_default(), BinaryFormat::Hex)?;
             }
-            _ if self.is_temporal() => {
+            _ if self.is_quoted() => {
                 out.push(b'"');
                 self.text(row, out)?;
                 out.push(b'"');
@@ -170,7 +187,8 @@ impl<'a> Cells<'a> {
         Ok(())
     }
 
-    fn is_temporal(&self) -> bool {
+    /// Whether the cell stands in quotes inside a nested value, though it is no text.
+    fn is_quoted(&self) -> bool {
         matches!(
             self.values,
             Values::Days(_)
@@ -181,7 +199,9 @@ impl<'a> Cells<'a> {
                 | Values::Months(_)
                 | Values::DayTime(_)
                 | Values::MonthDayNano(_)
-        )
+                | Values::Bitmap
+                | Values::ZonedInstant { .. }
+        ) || (matches!(self.values, Values::Shape(_)) && self.display.geometry != GeometryFormat::GeoJson)
     }
 
     /// Appends the bare text of a value that is not NULL.
@@ -207,7 +227,7 @@ impl<'a> Cells<'a> {
             Values::Utf8(a) => out.extend_from_slice(a.value(row).as_bytes()),
             Values::LargeUtf8(a) => out.extend_from_slice(a.value(row).as_bytes()),
             Values::Utf8View(a) => out.extend_from_slice(a.value(row).as_bytes()),
-            Values::Binary(_) | Values::LargeBinary(_) | Values::BinaryView(_) | Values::FixedBinary(_) => {
+            Values::Binary(_) | Values::BinaryView(_) | Values::FixedBinary(_) => {
                 binary(out, self.bytes(row).unwrap_or_default(), self.display.binary)?;
             }
             Values::Days(v) if self.display.epoch_numbers => integer(out, v[row]),
@@ -216,6 +236,25 @@ impl<'a> Cells<'a> {
             Values::Instant { values, times, over, zone } => {
                 let micros = scaled(values[row], *times, *over);
                 if self.display.epoch_numbers { integer(out, micros) } else { zone.instant(out, micros) }
+            }
+            Values::Variant(a) => out.extend_from_slice(variant::to_text(a.value(row)).as_bytes()),
+            Values::Bitmap => out.extend_from_slice(b"<bitmap binary>"),
+            Values::Shape(a) => {
+                out.extend_from_slice(geometry::format(a.value(row), self.display.geometry).as_bytes());
+            }
+            Values::ZonedInstant { micros, offsets } if self.display.epoch_numbers => {
+                integer(out, micros[row]);
+                out.push(b' ');
+                integer(out, offsets[row]);
+            }
+            Values::ZonedInstant { micros, offsets } => {
+                temporal::instant_at(out, micros[row], offsets[row]);
+            }
+            Values::Vector { length, numbers } => {
+                between(out, b'[', b']', row * length..(row + 1) * length, |out, at| {
+                    vector_number(out, numbers[at]);
+                    Ok(())
+                })?;
             }
             Values::Time { values } => temporal::time(out, values[row].unsigned_abs()),
             Values::Span { values, times, over } => temporal::interval(out, 0, 0, scaled(values[row], *times, *over)),
@@ -271,6 +310,15 @@ fn quoted(out: &mut Vec<u8>, text: &str) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// A number of a vector: whole ones without a fraction.
+fn vector_number(out: &mut Vec<u8>, number: f32) {
+    let start = out.len();
+    float::f32(out, number);
+    if out[start..].ends_with(b".0") {
+        out.truncate(out.len() - 2);
+    }
 }
 
 fn integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
@@ -358,9 +406,32 @@ fn day_times(array: &dyn Array) -> Vec<i64> {
     }
 }
 
+/// The values of types that Arrow has no type for.
+fn special(array: &dyn Array) -> Option<Values<'_>> {
+    Some(match Special::of(array.data_type())? {
+        Special::Variant => Values::Variant(array.as_binary()),
+        Special::Bitmap => Values::Bitmap,
+        Special::Geometry | Special::Geography => Values::Shape(to_bytes(array)?),
+        Special::TimestampTz => match array.as_struct().columns() {
+            [instants, offsets] => Values::ZonedInstant {
+                micros: primitive::<TimestampMicrosecondType>(instants),
+                offsets: primitive::<Int32Type>(offsets),
+            },
+            _ => return None,
+        },
+        Special::Vector(length) => {
+            Values::Vector { length, numbers: primitive::<Float32Type>(array.as_fixed_size_list().values()) }
+        }
+        Special::Interval => return None,
+    })
+}
+
 fn values<'a>(array: &'a dyn Array, display: &'a Display) -> Result<Values<'a>, EncodeError> {
     use DataType as D;
     let nested = |array: &'a dyn Array| Cells::new(array, display).map(Box::new);
+    if let Some(values) = special(array) {
+        return Ok(values);
+    }
     Ok(match array.data_type() {
         D::Null => Values::Null,
         D::Boolean => Values::Boolean(array.as_boolean()),
@@ -383,7 +454,6 @@ fn values<'a>(array: &'a dyn Array, display: &'a Display) -> Result<Values<'a>, 
         D::LargeUtf8 => Values::LargeUtf8(array.as_string()),
         D::Utf8View => Values::Utf8View(array.as_string_view()),
         D::Binary => Values::Binary(array.as_binary()),
-        D::LargeBinary => Values::LargeBinary(array.as_binary()),
         D::BinaryView => Values::BinaryView(array.as_binary_view()),
         D::FixedSizeBinary(_) => Values::FixedBinary(array.as_fixed_size_binary()),
         D::Date32 => Values::Days(primitive::<Date32Type>(array)),

@@ -1,8 +1,10 @@
-//! Dates, instants and intervals as text, written digit by digit: formatting machinery would cost more than the rest
+//! Dates and instants as text, written digit by digit: formatting machinery would cost more than the rest
 //! of a cell.
 
 use chrono::{DateTime, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
+
+pub use basalt_engine::types::interval::write as interval;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -105,53 +107,16 @@ pub fn time(out: &mut Vec<u8>, micros: u64) {
     two(out, fraction % 100);
 }
 
-/// Appends `1 year 2 months 3 days 4:05:06.5`, leaving out what is zero.
-pub fn interval(out: &mut Vec<u8>, months: i64, days: i64, micros: i64) {
-    let start = out.len();
-    part(out, start, months / 12, "year");
-    part(out, start, months % 12, "month");
-    part(out, start, days, "day");
-    if micros == 0 {
-        if out.len() == start {
-            out.extend_from_slice(b"00:00:00");
-        }
-        return;
-    }
-    blank(out, start);
-    if micros < 0 {
-        out.push(b'-');
-    }
-    let micros = micros.unsigned_abs();
-    let seconds = micros / 1_000_000;
-    out.extend_from_slice(itoa::Buffer::new().format(seconds / 3600).as_bytes());
-    out.push(b':');
-    two(out, seconds / 60 % 60);
-    out.push(b':');
-    two(out, seconds % 60);
-    let fraction = micros % 1_000_000;
-    if fraction > 0 {
-        let digits = format!(".{fraction:06}");
-        out.extend_from_slice(digits.trim_end_matches('0').as_bytes());
-    }
-}
-
-fn part(out: &mut Vec<u8>, start: usize, amount: i64, unit: &str) {
-    if amount == 0 {
-        return;
-    }
-    blank(out, start);
-    out.extend_from_slice(itoa::Buffer::new().format(amount).as_bytes());
+/// Appends `YYYY-MM-DD HH:MM:SS.ffffff +HHMM` of an instant and an offset in seconds east.
+pub fn instant_at(out: &mut Vec<u8>, micros: i64, offset: i32) {
+    let local = micros.saturating_add(i64::from(offset) * 1_000_000);
+    date(out, local.div_euclid(DAY_MICROS));
     out.push(b' ');
-    out.extend_from_slice(unit.as_bytes());
-    if amount.unsigned_abs() != 1 {
-        out.push(b's');
-    }
-}
-
-fn blank(out: &mut Vec<u8>, start: usize) {
-    if out.len() > start {
-        out.push(b' ');
-    }
+    time(out, local.rem_euclid(DAY_MICROS) as u64);
+    out.extend_from_slice(if offset < 0 { b" -" } else { b" +" });
+    let minutes = u64::from(offset.unsigned_abs()) / 60;
+    two(out, minutes / 60);
+    two(out, minutes % 60);
 }
 
 fn two(out: &mut Vec<u8>, n: u64) {

@@ -111,6 +111,39 @@ fn intervals() {
 }
 
 #[test]
+fn special_types() {
+    use basalt_engine::types::{Special, from_bytes, geometry, timestamp_tz, variant};
+    let json = variant::from_text("{\"a\": [1, \"x\"]}").unwrap();
+    assert_eq!(cell(LargeBinaryArray::from(vec![&json[..]])), r#"{"a":[1,"x"]}"#);
+    assert_eq!(
+        encode(from_bytes(Special::Bitmap, BinaryArray::from(vec![&b""[..]])), &Display::default()),
+        [Some("<bitmap binary>".into())]
+    );
+    let point = geometry::parse("SRID=4326;POINT(1 2)", Special::Geometry).unwrap();
+    let shapes = || from_bytes(Special::Geometry, BinaryArray::from(vec![Some(&point[..]), None]));
+    for (format, text) in [
+        (geometry::GeometryFormat::GeoJson, r#"{"type": "Point", "coordinates": [1,2]}"#),
+        (geometry::GeometryFormat::Wkt, "POINT(1 2)"),
+        (geometry::GeometryFormat::Ewkt, "SRID=4326;POINT(1 2)"),
+        (geometry::GeometryFormat::Wkb, "0101000000000000000000F03F0000000000000040"),
+        (geometry::GeometryFormat::Ewkb, "0101000020E6100000000000000000F03F0000000000000040"),
+    ] {
+        let display = Display { geometry: format, ..Display::default() };
+        assert_eq!(encode(shapes(), &display), [Some(text.into()), None]);
+    }
+    let zoned = timestamp_tz::parse("2024-02-29 01:02:03.000004 -0530", chrono_tz::UTC).unwrap();
+    let column = || timestamp_tz::array([Some(zoned), None]);
+    assert_eq!(encode(column(), &Display::default()), [Some("2024-02-29 01:02:03.000004 -0530".into()), None]);
+    let numbers = Display { epoch_numbers: true, ..Display::default() };
+    assert_eq!(encode(column(), &numbers)[0].as_deref(), Some("1709188323000004 -19800"));
+    let item = Arc::new(Field::new_list_field(DataType::Float32, false));
+    let vector = FixedSizeListArray::new(item, 2, Arc::new(Float32Array::from(vec![1.0, 0.5])), None);
+    assert_eq!(cell(vector), "[1,0.5]");
+    let binaries = BinaryArray::from(vec![&b"\xff"[..]]);
+    assert_eq!(cell(binaries), "FF");
+}
+
+#[test]
 fn nested_values() {
     let list = ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None, Some(3)]), Some(vec![])]);
     assert_eq!(encode(Arc::new(list), &Display::default()), [Some("[1,NULL,3]".into()), Some("[]".into())]);
