@@ -42,9 +42,8 @@ pub(crate) use records::{
 pub(crate) use rules::{Attachment, RuleRecord, attached, attachments_of};
 pub(crate) use statements::{admit, check, missing_table};
 
-use crate::{Error, Result, Session, parts::Parts, plan::StatementContext};
-use basalt_meta::{EntityKind, Snapshot};
-use std::sync::Arc;
+use crate::{Error, Result, plan::StatementContext};
+use basalt_meta::Snapshot;
 
 impl StatementContext {
     /// Fails unless the session may do this.
@@ -109,15 +108,6 @@ impl StatementContext {
             message: format!("privilege [{names}] is required on {object} for user '{user}'@'%' with roles [{roles}]"),
         }
     }
-}
-
-/// Fails unless a session may read or write a stage (by its name, `~` being one's own). For callers without a statement.
-pub(crate) fn require_stage(parts: &Arc<Parts>, session: &Session, stage: &str, privilege: Privilege) -> Result<()> {
-    if stage == "~" || is_unlimited(session) {
-        return Ok(());
-    }
-    let context = crate::query::open_context(parts, session.clone())?;
-    context.require(privilege, &Object::entity(EntityKind::Stage, stage))
 }
 
 /// Whether a table is a temporary one: only its own session can name it.

@@ -272,7 +272,6 @@ fn on_object(context: &StatementContext, statement: &ObjectStatement) -> Result<
         S::DescribeProcedure { name, .. } | S::Call { name, .. } => {
             procedures(context, name).try_for_each(|object| context.require(P::Usage, &object))
         }
-        S::CreateStream(_) | S::DropStream { .. } | S::DescribeStream { .. } => Ok(()),
         // What a script runs is checked statement by statement.
         S::ExecuteImmediate { .. } | S::SetVariables { .. } | S::UnsetVariables { .. } => Ok(()),
     }

@@ -99,11 +99,10 @@ fn nearest(join: Join, conditions: Vec<Expr>) -> Result<LogicalPlan> {
             };
             match sides {
                 Some((_, Operator::Eq, key)) => keys.push(key),
-                Some((of_left, op, of_right)) if is_inequality(op) => {
-                    if nearness.replace((of_left, op, of_right)).is_some() {
-                        return Err(refused("an ASOF JOIN has one condition with <, <=, > or >="));
-                    }
+                Some((_, op, _)) if is_inequality(op) && nearness.is_some() => {
+                    return Err(refused("an ASOF JOIN has one condition with <, <=, > or >="));
                 }
+                Some((of_left, op, of_right)) if is_inequality(op) => nearness = Some((of_left, op, of_right)),
                 _ => {}
             }
         }

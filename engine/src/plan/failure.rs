@@ -196,7 +196,7 @@ fn plan(mut message: String) -> Error {
 /// Whether a refusal is about how many arguments a function has.
 fn is_count(message: &str) -> bool {
     let ours = message.starts_with("function `") && message.contains(" takes ") && message.contains(" argument");
-    let theirs = message.starts_with("Function '") && message.contains(" arguments but received ");
+    let theirs = message.contains("unction '") && message.contains(" arguments but received ");
     ours || theirs || message.contains("' does not support zero arguments")
 }
 

@@ -135,7 +135,7 @@ fn order_by_all(query: &mut Query) {
     let Some(OrderBy { kind: OrderByKind::All(options), .. }) = &query.order_by else {
         return;
     };
-    let options = options.clone();
+    let options = *options;
     let mut body = query.body.as_ref();
     let select = loop {
         match body {
@@ -148,10 +148,6 @@ fn order_by_all(query: &mut Query) {
     if !select.projection.iter().all(plain) {
         return;
     }
-    let by = (1..=select.projection.len()).map(|at| OrderByExpr {
-        expr: select::number(at),
-        options: options.clone(),
-        with_fill: None,
-    });
+    let by = (1..=select.projection.len()).map(|at| OrderByExpr { expr: select::number(at), options, with_fill: None });
     query.order_by = Some(OrderBy { kind: OrderByKind::Expressions(by.collect()), interpolate: None });
 }

@@ -161,9 +161,11 @@ fn decimal(sql: &ast::DataType, info: &ExactNumberInfo) -> Result<DataType> {
 pub(crate) fn decimal_type(precision: u64, scale: i64) -> Option<DataType> {
     let fits = (1..=76).contains(&precision) && scale >= 0 && u64::try_from(scale).is_ok_and(|s| s <= precision);
     let (precision, scale) = (precision as u8, scale as i8);
-    fits.then(|| {
-        if precision <= 38 { DataType::Decimal128(precision, scale) } else { DataType::Decimal256(precision, scale) }
-    })
+    match precision {
+        _ if !fits => None,
+        0..=38 => Some(DataType::Decimal128(precision, scale)),
+        _ => Some(DataType::Decimal256(precision, scale)),
+    }
 }
 
 /// The SQL name of an Arrow type: the form SHOW CREATE TABLE and DESC print.

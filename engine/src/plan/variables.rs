@@ -35,7 +35,7 @@ impl Variable {
     }
 
     /// The value it keeps.
-    pub(crate) fn scalar(&self, context: &StatementContext) -> Result<ScalarValue> {
+    pub(crate) fn scalar(&self) -> Result<ScalarValue> {
         let data_type = arrow_type(&parse_type(&self.data_type)?)?;
         ScalarValue::Utf8(self.text.clone()).cast_to(&data_type).map_err(explain)
     }
@@ -51,7 +51,7 @@ pub(super) fn placeholder(context: &StatementContext, placeholder: &str) -> Opti
     let name = placeholder.strip_prefix('$').filter(|name| !name.starts_with(|c: char| c.is_ascii_digit()))?;
     let name = name.to_lowercase();
     Some(match context.session.variables.get(&name) {
-        Some(variable) => match variable.scalar(context) {
+        Some(variable) => match variable.scalar() {
             Ok(value) => Ok(literal(&value).unwrap_or_else(|| call(SESSION, &name))),
             Err(error) => Err(error),
         },
@@ -93,7 +93,7 @@ pub(super) fn function(context: &StatementContext, name: &str) -> Option<Arc<Sca
         context.variables.get(variable)?.clone()
     } else {
         let variable = name.strip_prefix(SESSION)?;
-        context.session.variables.get(variable)?.scalar(context).ok()?
+        context.session.variables.get(variable)?.scalar().ok()?
     };
     Some(constant_function(name, value))
 }

@@ -44,7 +44,7 @@ impl TemporarySessions {
         let mut heard = self.heard.lock();
         let silent: Vec<String> =
             heard.iter().filter(|(_, at)| at.elapsed() > SILENCE_MAX).map(|(key, _)| key.clone()).collect();
-        silent.iter().for_each(|key| drop(heard.remove(key)));
+        heard.retain(|key, _| !silent.contains(key));
         silent
     }
 }

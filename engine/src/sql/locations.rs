@@ -182,7 +182,7 @@ mod tests {
             ("select '@x', a @> b from t", "select '@x', a @> b from t"),
             ("select $1 from t where x = '@'", "select $1 from t where x = '@'"),
         ] {
-            let found = quote_locations(sql).replace("'csv' ,", "'csv' ,");
+            let found = quote_locations(sql);
             let squeezed = |s: &str| s.replace(' ', "");
             assert_eq!(squeezed(&found), squeezed(quoted), "{sql}");
         }

@@ -4,7 +4,7 @@
 use super::{grammar::Grammar, statement::Statement};
 use crate::{Error, Result};
 use datafusion::sql::sqlparser::{
-    ast::{Expr, Ident, ObjectName, Query},
+    ast::{Expr, Ident, Query},
     parser::Parser,
     tokenizer::Token,
 };
@@ -64,14 +64,6 @@ pub(crate) enum ObjectStatement {
     ExecuteImmediate {
         text: Expr,
     },
-    CreateStream(Box<StreamDefinition>),
-    DropStream {
-        name: ObjectName,
-        if_exists: bool,
-    },
-    DescribeStream {
-        name: ObjectName,
-    },
     SetVariables {
         names: Vec<Ident>,
         values: VariableValues,
@@ -118,18 +110,6 @@ pub(crate) struct ProcedureDefinition {
     pub comment: String,
 }
 
-/// `CREATE STREAM`.
-#[derive(Debug, Clone)]
-pub(crate) struct StreamDefinition {
-    pub name: ObjectName,
-    pub create: CreateMode,
-    pub table: ObjectName,
-    /// The point from which changes count; none: now.
-    pub point: Option<Expr>,
-    pub append_only: bool,
-    pub comment: String,
-}
-
 /// New values of session variables.
 #[derive(Debug, Clone)]
 pub(crate) enum VariableValues {
@@ -150,7 +130,7 @@ impl Grammar<'_> {
         } else if self.accept("procedure") {
             self.create_procedure(or_replace)?
         } else if self.accept("stream") {
-            self.create_stream(or_replace)?
+            return Err(streams());
         } else {
             return Ok(None);
         };
@@ -166,7 +146,7 @@ impl Grammar<'_> {
             let (if_exists, name) = (self.if_exists(), self.ident()?);
             ObjectStatement::DropProcedure { name, arguments: self.types_in_parentheses()?, if_exists }
         } else if self.accept("stream") {
-            ObjectStatement::DropStream { if_exists: self.if_exists(), name: self.name()? }
+            return Err(streams());
         } else {
             return Ok(None);
         };
@@ -185,7 +165,7 @@ impl Grammar<'_> {
             let name = self.ident()?;
             ObjectStatement::DescribeProcedure { name, arguments: self.types_in_parentheses()? }
         } else if self.accept("stream") {
-            ObjectStatement::DescribeStream { name: self.name()? }
+            return Err(streams());
         } else {
             return Ok(None);
         };
@@ -411,36 +391,6 @@ impl Grammar<'_> {
         Ok(Statement::Object(Box::new(ObjectStatement::ExecuteImmediate { text })))
     }
 
-    fn create_stream(&mut self, or_replace: bool) -> Result<ObjectStatement> {
-        let create = self.create_mode(or_replace)?;
-        let name = self.name()?;
-        self.expect("on")?;
-        self.expect("table")?;
-        let table = self.name()?;
-        let mut stream =
-            StreamDefinition { name, create, table, point: None, append_only: false, comment: String::new() };
-        loop {
-            if self.is("at") || self.is("before") {
-                let word = self.ident()?;
-                stream.point = Some(self.parser.parse_function(ObjectName::from(vec![word]))?);
-            } else if self.accept("append_only") {
-                let _ = self.parser.consume_token(&Token::Eq);
-                stream.append_only = if self.accept("true") {
-                    true
-                } else if self.accept("false") {
-                    false
-                } else {
-                    return self.expected("TRUE or FALSE");
-                };
-            } else if self.accept("comment") {
-                let _ = self.parser.consume_token(&Token::Eq);
-                stream.comment = self.text()?;
-            } else {
-                return Ok(ObjectStatement::CreateStream(Box::new(stream)));
-            }
-        }
-    }
-
     /// Behind SET VARIABLE: `a = 1`, `(a, b) = (1, 2)` or `(a, b) = SELECT …`.
     pub(super) fn set_variables(&mut self) -> Result<Statement> {
         let statement = if self.parser.peek_token_ref().token == Token::LParen {
@@ -473,4 +423,9 @@ impl Grammar<'_> {
         };
         Ok(Statement::Object(Box::new(ObjectStatement::UnsetVariables { names })))
     }
+}
+
+/// Changes of a table by row: a row would need an identity that updates keep.
+fn streams() -> Error {
+    Error::Unsupported { what: "streams over tables".into() }
 }

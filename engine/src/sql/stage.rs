@@ -14,6 +14,7 @@ pub(crate) type Options = BTreeMap<String, String>;
 
 /// Statements about files outside of tables.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, in a box")]
 pub(crate) enum StageStatement {
     CreateStage {
         name: String,
@@ -74,7 +75,7 @@ pub(crate) enum StageStatement {
         expire_secs: Option<u64>,
         content_type: Option<String>,
     },
-    CopyIntoTable(CopyIntoTable),
+    CopyIntoTable(Box<CopyIntoTable>),
     CopyIntoLocation(CopyIntoLocation),
 }
 
@@ -246,7 +247,7 @@ impl Grammar<'_> {
         self.expect("into")?;
         let statement = match self.accept_location() {
             Some(location) => StageStatement::CopyIntoLocation(self.copy_into_location(location)?),
-            None => StageStatement::CopyIntoTable(self.copy_into_table()?),
+            None => StageStatement::CopyIntoTable(Box::new(self.copy_into_table()?)),
         };
         Ok(Statement::Stage(Box::new(statement)))
     }

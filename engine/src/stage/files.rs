@@ -176,7 +176,6 @@ async fn publish(parts: &Arc<Parts>, stage: &Stage, stored: StoredFile) -> Resul
 }
 
 /// Edits and preconditions that publish files, and the objects that they replace.
-#[expect(clippy::type_complexity, reason = "the three go into one commit, each to its place")]
 pub(crate) fn put_edits(
     parts: &Parts,
     snapshot: &Snapshot,
@@ -326,7 +325,6 @@ pub(crate) async fn remove_from(parts: &Arc<Parts>, stage: &Stage, paths: &[Stri
 }
 
 /// Edits and preconditions that take files of ours off the catalogue, and their objects.
-#[expect(clippy::type_complexity, reason = "the three go into one commit, each to its place")]
 pub(crate) fn removal_edits(
     snapshot: &Snapshot,
     stage: &Stage,

@@ -89,7 +89,7 @@ pub(super) fn procedures(context: &StatementContext) -> Result<Rows> {
         rows.push(row![
             body.name.as_str(),
             entity.id,
-            body.signature(context)?,
+            body.signature()?,
             body.comment.as_str(),
             "user-defined procedure",
             entity.created,

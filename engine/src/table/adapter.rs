@@ -15,7 +15,12 @@ use datafusion::{
     physical_expr::{PhysicalExpr, expressions::Column},
     physical_expr_adapter::{DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory},
 };
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 /// Rewrites expressions over user names into expressions over a file's fields: renamed columns are found by their
 /// physical name, columns added later are NULL, fields of dropped columns are not seen, changed types are cast.
@@ -92,7 +97,7 @@ fn is_stored_as(data_type: &DataType, stored: &DataType) -> bool {
 }
 
 /// A file's column in the type that its values mean.
-#[derive(Debug, Eq, Hash)]
+#[derive(Debug)]
 struct Restored {
     column: Arc<dyn PhysicalExpr>,
     data_type: DataType,
@@ -101,6 +106,15 @@ struct Restored {
 impl PartialEq for Restored {
     fn eq(&self, other: &Self) -> bool {
         self.column.eq(&other.column) && self.data_type == other.data_type
+    }
+}
+
+impl Eq for Restored {}
+
+impl Hash for Restored {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.column.hash(state);
+        self.data_type.hash(state);
     }
 }
 

@@ -47,7 +47,7 @@ pub fn parse(text: &str, special: Special) -> Result<Vec<u8>> {
     }
     let bytes = if trimmed.starts_with('{') {
         from_geojson(trimmed).ok_or_else(wrong)?
-    } else if trimmed.len() % 2 == 0 && trimmed.bytes().all(|b| b.is_ascii_hexdigit()) {
+    } else if trimmed.len().is_multiple_of(2) && trimmed.bytes().all(|b| b.is_ascii_hexdigit()) {
         from_wkb(&hex::decode(trimmed).map_err(|_| wrong())?, special)?
     } else {
         from_wkt(trimmed).ok_or_else(wrong)?

@@ -124,7 +124,7 @@ impl Column {
             }
             Self::Json(a) => {
                 let text = a.as_string_view().value(row);
-                jsonb::parse_value(text.as_bytes()).unwrap_or_else(|_| Value::String(Cow::Borrowed(text)))
+                jsonb::parse_value(text.as_bytes()).unwrap_or(Value::String(Cow::Borrowed(text)))
             }
             Self::Text(a) => Value::String(Cow::Borrowed(a.as_string_view().value(row))),
             Self::Binary(a) => Value::Binary(a.as_binary::<i32>().value(row)),

@@ -24,7 +24,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     let tested: super::Answer = |_, fields| Ok(field(DataType::Boolean, any_nullable(fields)));
     let sorted = |name, run| Nested::new(name, one_list, like_first, run);
     let functions = [
-        Nested::new("array_sort", list_and_words, like_list, |call| sort_by_words(call)).also(&["list_sort"]),
+        Nested::new("array_sort", list_and_words, like_list, sort_by_words).also(&["list_sort"]),
         sorted("array_sort_asc_null_first", |call| sort(call, &[Order { descending: false, nulls_last: false }])),
         sorted("array_sort_asc_null_last", |call| sort(call, &[Order { descending: false, nulls_last: true }])),
         sorted("array_sort_desc_null_first", |call| sort(call, &[Order { descending: true, nulls_last: false }])),

@@ -7,7 +7,7 @@ use datafusion::{
     functions_nested::all_default_nested_functions,
     logical_expr::{
         ColumnarValue, Documentation, Expr, ExprSchemable, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-        ScalarUDFImpl, Signature, Volatility,
+        ScalarUDFImpl, Signature,
         expr::ScalarFunction,
         simplify::{ExprSimplifyResult, SimplifyContext},
         type_coercion::functions::fields_with_udf,
@@ -95,10 +95,7 @@ struct Overloaded {
 
 impl Overloaded {
     fn new(name: String, nested: Arc<ScalarUDF>, other: Arc<ScalarUDF>) -> Self {
-        let volatility = match other.signature().volatility {
-            Volatility::Immutable => Volatility::Immutable,
-            more => more,
-        };
+        let volatility = other.signature().volatility;
         Self { name, signature: Signature::user_defined(volatility), nested, other }
     }
 

@@ -149,7 +149,7 @@ impl ScalarUDFImpl for Json {
         let count = types.len();
         let fits = if self.repeating > 0 {
             let first = self.takes.len() - self.repeating;
-            count >= self.required && count.saturating_sub(first) % self.repeating == 0
+            count >= self.required && count.saturating_sub(first).is_multiple_of(self.repeating)
         } else {
             (self.required..=self.takes.len()).contains(&count)
         };

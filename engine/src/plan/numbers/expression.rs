@@ -46,7 +46,7 @@ const FOLLOWING: &[&str] = &[
 
 /// `expr` over columns of `schema`, with the types that numbers have here.
 pub(crate) fn typed_expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
-    if !has_numbers(&expr)? {
+    if !has_numbers(&expr)? || nests_lambdas(&expr)? {
         return Ok(Transformed::no(expr));
     }
     let typed = expr.transform_up(|expr| node(expr, schema))?;
@@ -59,6 +59,17 @@ pub(crate) fn typed_expression(expr: Expr, schema: &DFSchema) -> Result<Transfor
         }
         expr => Ok(shrunk(expr)),
     })
+}
+
+/// Whether a function with a lambda stands within another: the inner one's variables would keep the types they had before
+/// the literals around it shrank.
+fn nests_lambdas(expr: &Expr) -> Result<bool> {
+    let mut found = 0;
+    expr.apply(|e| {
+        found += usize::from(matches!(e, Expr::HigherOrderFunction(_)));
+        Ok(if found > 1 { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    })?;
+    Ok(found > 1)
 }
 
 fn has_numbers(expr: &Expr) -> Result<bool> {

@@ -98,10 +98,10 @@ impl Grammar<'_> {
             return Ok(GrantObject::Everything);
         }
         // A kind is followed by a name; a database may have the name of a kind.
-        if self.parser.peek_nth_token_ref(1).token != Token::Period {
-            if let Some(object) = self.object_of_kind()? {
-                return Ok(object);
-            }
+        if self.parser.peek_nth_token_ref(1).token != Token::Period
+            && let Some(object) = self.object_of_kind()?
+        {
+            return Ok(object);
         }
         let first = self.ident()?;
         if !self.parser.consume_token(&Token::Period) {

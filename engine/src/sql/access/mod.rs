@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{DataType, Expr, Ident, ObjectName};
 
 /// One statement about who may do what.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, in a box")]
 pub(crate) enum AccessStatement {
     CreateUser { name: String, creation: Creation, authentication: Authentication, options: UserOptions },
     AlterUser { user: UserRef, authentication: Option<Authentication>, options: UserOptions },

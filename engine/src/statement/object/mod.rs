@@ -43,9 +43,6 @@ pub(super) async fn run(
         S::DescribeProcedure { name, arguments } => procedure::describe(context, &name, &arguments)?,
         S::Call { name, arguments } => procedure::call(context, &name, &arguments).await?,
         S::ExecuteImmediate { text } => return script::execute_immediate(context, &text).await,
-        S::CreateStream(_) | S::DropStream { .. } | S::DescribeStream { .. } => {
-            return Err(Error::Unsupported { what: "streams".into() });
-        }
         S::SetVariables { names, values } => variable::set(context, &names, &values).await?,
         S::UnsetVariables { names } => variable::unset(context, &names),
     };

@@ -38,9 +38,9 @@ impl ProcedureBody {
     }
 
     /// `p(Int32,String) RETURN (Int32)`.
-    pub fn signature(&self, context: &StatementContext) -> Result<String> {
-        let types: Vec<String> = self.parameters.iter().map(|(_, text)| shown(context, text)).collect::<Result<_>>()?;
-        let returns: Vec<String> = self.returns.iter().map(|text| shown(context, text)).collect::<Result<_>>()?;
+    pub fn signature(&self) -> Result<String> {
+        let types: Vec<String> = self.parameters.iter().map(|(_, text)| shown(text)).collect::<Result<_>>()?;
+        let returns: Vec<String> = self.returns.iter().map(|text| shown(text)).collect::<Result<_>>()?;
         Ok([&self.name, "(", &types.join(","), ") RETURN (", &returns.join(","), ")"].concat())
     }
 }
@@ -53,10 +53,10 @@ pub(super) async fn create(
 ) -> Result<Outcome> {
     let name = super::super::database::new_name(name)?;
     parse_script(&procedure.body, context.sql_limits())?;
-    let typed = |(name, text): &(Ident, String)| Ok((ident_name(name), normal(context, text)?));
+    let typed = |(name, text): &(Ident, String)| Ok((ident_name(name), normal(text)?));
     let body = ProcedureBody {
         parameters: procedure.parameters.iter().map(typed).collect::<Result<_>>()?,
-        returns: procedure.returns.iter().map(|text| normal(context, text)).collect::<Result<_>>()?,
+        returns: procedure.returns.iter().map(|text| normal(text)).collect::<Result<_>>()?,
         body: procedure.body,
         comment: procedure.comment,
         name: name.clone(),
@@ -66,16 +66,16 @@ pub(super) async fn create(
 }
 
 /// A type under its one name.
-fn normal(context: &StatementContext, text: &str) -> Result<String> {
-    Ok(sql_type(&arrow_of(context, text)?))
+fn normal(text: &str) -> Result<String> {
+    Ok(sql_type(&arrow_of(text)?))
 }
 
 /// A type as lists of procedures show it.
-fn shown(context: &StatementContext, text: &str) -> Result<String> {
-    Ok(crate::system::type_text(&arrow_of(context, text)?, false))
+fn shown(text: &str) -> Result<String> {
+    Ok(crate::system::type_text(&arrow_of(text)?, false))
 }
 
-fn arrow_of(context: &StatementContext, text: &str) -> Result<DataType> {
+fn arrow_of(text: &str) -> Result<DataType> {
     columns::column_type(&parse_type(text)?)
 }
 
@@ -83,8 +83,8 @@ fn key(name: &str, types: &[String]) -> String {
     [name, "(", &types.join(","), ")"].concat()
 }
 
-fn key_of(context: &StatementContext, name: &Ident, arguments: &[String]) -> Result<String> {
-    let types: Vec<String> = arguments.iter().map(|text| normal(context, text)).collect::<Result<_>>()?;
+fn key_of(name: &Ident, arguments: &[String]) -> Result<String> {
+    let types: Vec<String> = arguments.iter().map(|text| normal(text)).collect::<Result<_>>()?;
     Ok(key(&ident_name(name), &types))
 }
 
@@ -94,16 +94,16 @@ pub(super) async fn drop(
     arguments: &[String],
     if_exists: bool,
 ) -> Result<Outcome> {
-    let key = key_of(context, name, arguments)?;
+    let key = key_of(name, arguments)?;
     delete(context, KIND, key, if_exists).await
 }
 
 pub(super) fn describe(context: &StatementContext, name: &Ident, arguments: &[String]) -> Result<Outcome> {
-    let key = key_of(context, name, arguments)?;
+    let key = key_of(name, arguments)?;
     let entity = context.snapshot.entity(KIND, &key).ok_or(Error::UnknownEntity { kind: KIND, name: key })?;
     let body = ProcedureBody::of(&entity)?;
     let names: Vec<&str> = body.parameters.iter().map(|(name, _)| name.as_str()).collect();
-    let returns: Vec<String> = body.returns.iter().map(|text| shown(context, text)).collect::<Result<_>>()?;
+    let returns: Vec<String> = body.returns.iter().map(|text| shown(text)).collect::<Result<_>>()?;
     let row = |property: &str, value: String| vec![Some(property.to_string()), Some(value)];
     let rows = vec![
         row("signature", ["(", &names.join(","), ")"].concat()),
@@ -138,8 +138,7 @@ fn found(context: &StatementContext, name: &Ident, values: &[ScalarValue]) -> Re
         if body.parameters.len() != values.len() {
             continue;
         }
-        let types: Vec<DataType> =
-            body.parameters.iter().map(|(_, text)| arrow_of(context, text)).collect::<Result<_>>()?;
+        let types: Vec<DataType> = body.parameters.iter().map(|(_, text)| arrow_of(text)).collect::<Result<_>>()?;
         if values.iter().zip(&types).all(|(value, wanted)| value.data_type() == *wanted) {
             return Ok((body, types));
         }
