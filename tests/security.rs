@@ -145,7 +145,9 @@ async fn sql_reaches_no_file_and_no_host() {
         "SELECT * FROM information_schema.df_settings".into(),
         "PREPARE p AS SELECT 1".into(),
         "EXECUTE p".into(),
-        "CREATE FUNCTION f AS (x) -> x".into(),
+        format!("CREATE STAGE s URL = 'fs://{path}'"),
+        "CREATE STAGE s URL = 'http://127.0.0.1:1/'".into(),
+        "SELECT $1 FROM 's3://bucket/x.csv' (FILE_FORMAT => 'csv')".into(),
         "CREATE FUNCTION f(x INT) RETURNS INT LANGUAGE python AS 'import os'".into(),
     ];
     for statement in &statements {

@@ -13,7 +13,7 @@ use datafusion::{
     logical_expr::ScalarUDF,
 };
 use regex::{Captures, Match, Regex};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
     vec![
@@ -65,12 +65,12 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
             &["regexp_replace"],
             &[Text, Text, Text, Int, Int, Text],
             "regexp_replace(text, pattern, replacement[, position[, occurrence[, match_type]]])",
-            "The text with all matches replaced, or only the n-th. `$1` in the replacement is the first group.",
+            "The text with all matches replaced, or only the n-th. `$1` or `\\1` in the replacement is the first group.",
             "regexp_replace('a b c', 'b', 'X')",
         )
         .optional(3)
         .text(|row, out| {
-            let (text, replacement) = (row.text(0), row.text(2));
+            let (text, replacement) = (row.text(0), groups(row.text(2)));
             let wanted = row.int_or(4, 0);
             let from = start(row, 3)?;
             with(row, 5, |regex| {
@@ -81,7 +81,7 @@ pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
                         continue;
                     }
                     out.push_str(&text[done..whole.start()]);
-                    captures.expand(replacement, out);
+                    captures.expand(&replacement, out);
                     done = whole.end();
                 }
                 out.push_str(&text[done..]);
@@ -215,6 +215,27 @@ fn start(row: &Row, argument: usize) -> Result<usize> {
 
 fn occurrence(row: &Row, argument: usize) -> usize {
     usize::try_from(row.int_or(argument, 1)).unwrap_or(1).max(1)
+}
+
+/// A replacement with `\1` for the first group, as other systems write it, in the notation of the library.
+fn groups(replacement: &str) -> Cow<'_, str> {
+    if !replacement.contains('\\') {
+        return Cow::Borrowed(replacement);
+    }
+    let mut written = String::with_capacity(replacement.len() + 4);
+    let mut chars = replacement.chars().peekable();
+    while let Some(char) = chars.next() {
+        match chars.peek() {
+            Some(&digit) if char == '\\' && digit.is_ascii_digit() => {
+                written.push_str("${");
+                written.push(digit);
+                written.push('}');
+                chars.next();
+            }
+            _ => written.push(char),
+        }
+    }
+    Cow::Owned(written)
 }
 
 fn matches<'r, 't>(regex: &'r Regex, text: &'t str, from: usize) -> impl Iterator<Item = Captures<'t>> + use<'r, 't> {
