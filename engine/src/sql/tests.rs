@@ -146,7 +146,6 @@ fn other_systems_statements_are_refused_by_name() {
         "PREPARE p AS SELECT 1",
         "EXECUTE p",
         "LOAD DATA INPATH 'x' INTO TABLE t",
-        "CREATE FUNCTION f AS (a) -> a",
         "CREATE TEMPORARY TABLE t (a INT)",
         "ATTACH 'x'",
         "CALL p()",

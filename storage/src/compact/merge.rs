@@ -17,7 +17,7 @@ use arrow::{
     record_batch::RecordBatch,
     row::{RowConverter, SortField},
 };
-use basalt_meta::Table;
+use basalt_meta::{SegmentView, Table};
 use futures::TryStreamExt;
 use std::sync::Arc;
 
@@ -32,7 +32,9 @@ pub(crate) async fn merge(storage: Storage, table: Arc<Table>, spec: CompactionS
     let writer = TableWriter::new(Arc::clone(storage.parts()), Arc::clone(&table), Inline::Never, spec.level);
     let mut output = Output { writer, partition: spec.partition, pending: Vec::new(), picked: Vec::new() };
     let key_columns = column_indexes(&table, &table.sort_key);
-    if key_columns.is_empty() || all_inline(&inputs) {
+    // Together in one segment, small pieces are sorted by the writer.
+    let in_one_segment = all_inline(&inputs) && fills_no_segment(&storage, &inputs, expected);
+    if key_columns.is_empty() || in_one_segment {
         for view in &inputs {
             let mut rows = live_rows(&storage, &table, view);
             while let Some(batch) = rows.try_next().await? {
@@ -53,10 +55,18 @@ pub(crate) async fn merge(storage: Storage, table: Arc<Table>, spec: CompactionS
     Ok(written)
 }
 
+/// Whether rows stay below what a writer puts into one segment.
+fn fills_no_segment(storage: &Storage, inputs: &[SegmentView], rows: u64) -> bool {
+    let settings = storage.settings();
+    let bytes_max = settings.segment_memory_bytes_max.min(settings.write_buffer_bytes / 4);
+    let bytes: u64 = inputs.iter().map(|view| view.segment.memory_bytes).sum();
+    rows < settings.segment_rows_max as u64 && bytes < bytes_max as u64
+}
+
 async fn open_cursors(
     storage: &Storage,
     table: &Arc<Table>,
-    inputs: &[basalt_meta::SegmentView],
+    inputs: &[SegmentView],
     key_columns: Vec<usize>,
 ) -> Result<Vec<Cursor>> {
     let field = |&c: &usize| SortField::new_with_options(table.columns[c].data_type.clone(), SORT_OPTIONS);

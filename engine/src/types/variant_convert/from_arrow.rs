@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(texts(&Int64Array::from(vec![Some(1), None, Some(-7)])), ["1", "-", "-7"]);
         assert_eq!(texts(&StringViewArray::from(vec!["a\"b", ""])), ["\"a\\\"b\"", "\"\""]);
         let decimals = Decimal128Array::from(vec![150, -5]).with_precision_and_scale(10, 2).unwrap();
-        assert_eq!(texts(&decimals), ["1.50", "-0.05"]);
+        assert_eq!(texts(&decimals), ["1.5", "-0.05"]);
         let lists = ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]);
         assert_eq!(texts(&lists), ["[1,null]", "-"]);
         let fields: Vec<(&str, ArrayRef)> = vec![("a", Arc::new(Int64Array::from(vec![1])))];
