@@ -13,8 +13,7 @@ pub struct EngineSettings {
     pub users: Users,
     /// Threads that decode, sort and run plans.
     pub cpu_threads: usize,
-    /// Memory of the server. Caches and a margin for rows in flight come off it ([`EngineSettings::pool_bytes`]); the
-    /// rest is what all queries together may reserve: beyond it they spill, then fail.
+    /// Memory that all queries together may reserve; beyond it they spill, then fail.
     pub memory_limit_bytes: usize,
     /// Space for spill files.
     pub spill_limit_bytes: u64,
@@ -45,15 +44,6 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
-    /// Memory that all queries together may reserve. TPC-H SF 10 within 4 GiB showed 0.7 GiB of batches in flight, read
-    /// buffers and allocator overhead beyond what is counted; half of it is taken off, the rest is the price of the
-    /// word "limit" meaning what is planned, not what the system counts.
-    pub fn pool_bytes(&self) -> usize {
-        let caches = self.storage.footer_cache_bytes + self.storage.range_cache_bytes;
-        let margin = self.memory_limit_bytes / 16;
-        self.memory_limit_bytes.saturating_sub(caches + margin).max(self.memory_limit_bytes / 2)
-    }
-
     /// Defaults for a server on this machine: `memory_limit_bytes` is 60 % of RAM when `None`.
     pub fn new(data_dir: PathBuf, cores: usize, memory_limit_bytes: usize) -> Self {
         let segments = data_dir.join("segments");

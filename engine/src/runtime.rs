@@ -79,7 +79,7 @@ impl Runtime {
         empty_directory(&spill).map_err(|source| Error::internal("cannot prepare the spill directory", source))?;
         let stores = Arc::new(SegmentStores::default());
         let shown = NonZeroUsize::new(CONSUMERS_SHOWN).expect("not zero");
-        let pool = TrackConsumersPool::new(FairSpillPool::new(settings.pool_bytes()), shown);
+        let pool = TrackConsumersPool::new(FairSpillPool::new(settings.memory_limit_bytes), shown);
         let spill_files = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![spill]))
             .with_max_temp_directory_size(settings.spill_limit_bytes);
